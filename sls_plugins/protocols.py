@@ -1,0 +1,324 @@
+"""What each part must be able to do; anything that does it fits.
+
+Four kinds of parts touch the world: `Encoder`, the stores (`EntryStore`, `OutcomeLog`, `Accounts`,
+`SnapshotStore` and `Index`), the provider (a `Call`) and `Judge`. The others only compute.
+Contract suites for most of them are in `sls_plugins.testing.contracts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from sls_plugins.types import (
+    Answer,
+    CacheEntry,
+    CacheHit,
+    CacheMiss,
+    Candidate,
+    Decision,
+    Estimate,
+    IndexEntry,
+    Matrix,
+    Neighbour,
+    Outcome,
+    Purse,
+    Query,
+    Reservation,
+    Space,
+    State,
+    TokenCount,
+    Vector,
+)
+
+__all__ = [
+    "Accounts",
+    "AsyncCall",
+    "AsyncStreamCall",
+    "Cache",
+    "Call",
+    "Choice",
+    "Clock",
+    "Context",
+    "Encoder",
+    "EntryStore",
+    "Factory",
+    "Grade",
+    "Index",
+    "Judge",
+    "Learns",
+    "Ledger",
+    "OutcomeLog",
+    "Predictor",
+    "Scheduler",
+    "SnapshotStore",
+    "StreamCall",
+    "TokenCounter",
+]
+
+Clock: TypeAlias = Callable[[], float]
+"""Seconds since the epoch."""
+
+Call: TypeAlias = Callable[[Candidate, Query], Answer]
+"""A provider: answers a query with one candidate. Raises ProviderError (or any Exception) if it cannot."""
+
+AsyncCall: TypeAlias = Callable[[Candidate, Query], Awaitable[Answer]]
+"""A provider for async hosts."""
+
+StreamCall: TypeAlias = Callable[[Candidate, Query], Iterator[object]]
+"""A provider that yields the host's own chunks."""
+
+AsyncStreamCall: TypeAlias = Callable[[Candidate, Query], AsyncIterator[object]]
+"""A provider that yields the host's own chunks to async hosts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What the assembly hands to the factory of a part.
+
+    `dimension` and `fingerprint` are the encoder's (0 and "" while the encoder itself is made),
+    `folder` is where a part may keep files (None: nothing is to be kept).
+    """
+
+    candidates: tuple[Candidate, ...] = ()
+    dimension: int = 0
+    fingerprint: str = ""
+    seed: int = 0
+    clock: Clock
+    folder: str | None = None
+    resources: Mapping[str, object] = field(default_factory=dict)
+
+
+Factory: TypeAlias = Callable[[Context, Mapping[str, object]], object]
+"""Makes a part from its context and its options (the part checks them); registered by a hook."""
+
+
+class Encoder(Protocol):
+    """Text to unit vectors. Threads may call it at the same time."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Model, precision and dimension; equal fingerprints mean comparable vectors."""
+
+    @property
+    def dimension(self) -> int:
+        """Length d of a vector."""
+
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        """Embeddings of n texts, shape (n, d), float32, unit length, in order."""
+
+
+class TokenCounter(Protocol):
+    """Counts tokens without the network."""
+
+    def count(self, text: str) -> TokenCount:
+        """Number of tokens of a text; flagged if it is an estimate."""
+
+
+class Index(Protocol):
+    """Finds the nearest vectors of one space. Holds ids and vectors, never text."""
+
+    def add(self, entries: Sequence[IndexEntry]) -> None:
+        """Take in entries; an id that is known is replaced."""
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Drop entries; unknown ids are ignored."""
+
+    def search(self, space: Space, vector: Vector, k: int) -> Sequence[Neighbour]:
+        """Up to k nearest entries of this space, most similar first."""
+
+    def ids(self) -> frozenset[str]:
+        """All ids that are held."""
+
+    def flush(self) -> None:
+        """Return when all that was added or removed is durable (at once, if nothing is kept)."""
+
+    def close(self) -> None:
+        """Flush, then let go of files and connections."""
+
+
+class EntryStore(Protocol):
+    """Rows of the cache. Only live rows (not revoked, not expired) are ever returned."""
+
+    def find_key(self, space: Space, key: str, now_s: float) -> CacheEntry | None:
+        """The live row with this exact key, if any."""
+
+    def find_ids(self, ids: Sequence[str], now_s: float) -> Mapping[str, CacheEntry]:
+        """The live rows among these ids."""
+
+    def add(self, entry: CacheEntry, vector: Vector | None, fingerprint: str) -> None:
+        """Write a row behind (durable when the next outcome is); the same space and key replaces."""
+
+    def grade(self, entry_id: str, good: float, bad: float) -> CacheEntry | None:
+        """Add to a row's record and return the row, also when revoked; None if unknown."""
+
+    def revoke(self, ids: Sequence[str]) -> None:
+        """Make rows unservable, in every process, when this returns."""
+
+    def vectors(self, fingerprint: str, now_s: float) -> Iterator[IndexEntry]:
+        """Vectors of all live rows made with this encoder, to rebuild an index."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Numbers of rows: "live", "revoked"."""
+
+
+class OutcomeLog(Protocol):
+    """Decisions, and the log of what came of them. Learning is reading this log in order."""
+
+    def add_decision(
+        self,
+        decision: Decision,
+        query: Query,
+        vector: Vector | None,
+        nearest: tuple[str, float] | None = None,
+    ) -> None:
+        """Write a decision behind; `nearest` is the id and similarity of the refused cache entry."""
+
+    def add_hit(self, hit: CacheHit, query: Query, vector: Vector | None) -> None:
+        """Write a cache hit behind."""
+
+    def append(self, outcome: Outcome) -> Outcome:
+        """Append a line; returns it with its `seq` when it (and all written before) is durable."""
+
+    def find(self, decision_id: str) -> Outcome:
+        """All that is known of a decision, as the outcome to which feedback is added.
+
+        Raises UnknownDecisionError.
+        """
+
+    def decision(self, decision_id: str) -> Decision:
+        """The stored receipt of a model decision. Raises UnknownDecisionError."""
+
+    def after(self, seq: int, limit: int) -> Sequence[Outcome]:
+        """Up to `limit` lines with a higher `seq`, in order."""
+
+    def last_seq(self) -> int:
+        """The last line's `seq`, 0 for an empty log."""
+
+
+class Accounts(Protocol):
+    """Money counted in the database: atomic across threads and processes."""
+
+    def reserve(
+        self, reservation: Reservation, *, cap_usd: float | None, since_s: float, now_s: float
+    ) -> bool:
+        """Hold money if charges and open reservations since `since_s` leave room under the cap.
+
+        Returns False, holding nothing, if they do not. Expired reservations do not count.
+        """
+
+    def settle(self, reservation_id: str, usd: float, now_s: float) -> None:
+        """Replace a reservation by a charge (written behind); also when it had expired."""
+
+    def release(self, reservation_id: str) -> None:
+        """Drop a reservation that was never used."""
+
+    def totals(self, since_s: float, now_s: float) -> Purse:
+        """Spent and reserved USD since then; `available_usd` is None here."""
+
+
+class SnapshotStore(Protocol):
+    """Learnt state, versioned, saved without pickle."""
+
+    def save(self, name: str, state: State, *, seq: int, fingerprint: str, now_s: float) -> None:
+        """Keep a state which has learnt the log up to `seq`."""
+
+    def load(self, name: str) -> tuple[State, int, str] | None:
+        """The newest state of this name, its `seq` and its encoder's fingerprint."""
+
+
+class Learns(Protocol):
+    """Whatever learns from the log, one line at a time."""
+
+    def learn_one(self, outcome: Outcome) -> None:
+        """Learn from one line. Never raises for what a log may hold, never keeps `outcome`."""
+
+    def save(self) -> State:
+        """All learnt state."""
+
+    def load(self, state: State) -> None:
+        """Restore what `save` gave, bit for bit."""
+
+
+class Predictor(Learns, Protocol):
+    """Expects quality, cost and latency of each candidate."""
+
+    def predict_one(
+        self, query: Query, vector: Vector, candidates: Sequence[Candidate]
+    ) -> tuple[Estimate, ...]:
+        """One estimate per candidate, in order. Works before anything was learnt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What a scheduler chose: ranking (best first), its propensity, the price of money, why."""
+
+    ranking: tuple[str, ...]
+    propensity: float
+    price: float
+    why: str
+
+
+class Scheduler(Learns, Protocol):
+    """Chooses one candidate for one query, and paces spending over time."""
+
+    def decide(
+        self, query: Query, estimates: Sequence[Estimate], purse: Purse, seed: int
+    ) -> Choice:
+        """Rank the candidates; the same state and arguments give the same choice."""
+
+    def skip(self, query: Query) -> None:
+        """A query was answered from the cache: it cost nothing, but it was a query."""
+
+
+class Ledger(Protocol):
+    """Keeps the budget: money is held before a call and charged after it."""
+
+    def purse(self) -> Purse:
+        """What may be spent now."""
+
+    def reserve(self, decision_id: str, usd: float) -> Reservation:
+        """Hold money. Raises BudgetExhausted."""
+
+    def settle(self, reservation: Reservation, usd: float) -> None:
+        """Charge what the call really cost."""
+
+    def release(self, reservation: Reservation) -> None:
+        """Give back what was held."""
+
+
+class Cache(Learns, Protocol):
+    """Answers from earlier answers where that is safe."""
+
+    def find_exact(self, query: Query, decision_id: str) -> CacheHit | None:
+        """The stored answer to the same normalised text in the same space, if it may be served."""
+
+    def find_near(self, query: Query, vector: Vector, decision_id: str) -> CacheHit | CacheMiss:
+        """The nearest stored answer that may be served, or why there is none."""
+
+    def admit(self, query: Query, vector: Vector | None, answer: Answer) -> None:
+        """Keep a fresh answer, if it is worth keeping."""
+
+    def revoke(self, entry_id: str) -> None:
+        """Never serve this stored answer again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grade:
+    """A judge's verdict: quality 0…1, who says so, and how much it counts."""
+
+    quality: float
+    source: str
+    weight: float = 1.0
+
+
+class Judge(Protocol):
+    """Grades an answer. May touch the world."""
+
+    @property
+    def name(self) -> str:
+        """Under which name its grades are recorded."""
+
+    def grade(self, query: Query, answer: Answer) -> Grade | None:
+        """The verdict, or None if it has none on this answer."""
