@@ -180,15 +180,25 @@ class BudgetExhausted(SLSError):
 
 
 class ProviderError(SLSError):
-    """A candidate failed to answer; the host's error is its `__cause__`."""
+    """A candidate failed to answer; the host's error is its `__cause__`.
+
+    `partial` is the `Answer` so far if its stream broke after the caller had seen a chunk: then no
+    other candidate is tried, for the caller cannot unsee it.
+    """
 
     def __init__(
-        self, candidate: str, problem: str, *, retry_after_s: float | None = None
+        self,
+        candidate: str,
+        problem: str,
+        *,
+        retry_after_s: float | None = None,
+        partial: object | None = None,
     ) -> None:
         """Keep who failed, and the provider's word on when to come back."""
         super().__init__(f"{candidate}: {problem}")
         self.candidate = candidate
         self.retry_after_s = retry_after_s
+        self.partial = partial
 
 
 class StorageError(SLSError):

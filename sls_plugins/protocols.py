@@ -278,14 +278,14 @@ class Ledger(Protocol):
     def purse(self) -> Purse:
         """What may be spent now."""
 
-    def reserve(self, decision_id: str, usd: float) -> Reservation:
-        """Hold money. Raises BudgetExhausted."""
+    def reserve(self, reservation_id: str, usd: float) -> None:
+        """Hold money under an id of the caller's. Raises BudgetExhausted."""
 
-    def settle(self, reservation: Reservation, usd: float) -> None:
-        """Charge what the call really cost."""
+    def settle(self, reservation_id: str, usd: float) -> None:
+        """Charge what the call really cost; also without a reservation."""
 
-    def release(self, reservation: Reservation) -> None:
-        """Give back what was held."""
+    def release(self, reservation_id: str) -> None:
+        """Give back what was held; an unknown id is ignored."""
 
 
 class Cache(Learns, Protocol):
@@ -299,6 +299,12 @@ class Cache(Learns, Protocol):
 
     def admit(self, query: Query, vector: Vector | None, answer: Answer) -> None:
         """Keep a fresh answer, if it is worth keeping."""
+
+    def observe(self, outcome: Outcome) -> None:
+        """Bring the rows up to date with a graded outcome: their record, and revocation.
+
+        Called once for an outcome, by the process that appended it; `learn_one` changes no row.
+        """
 
     def revoke(self, entry_id: str) -> None:
         """Never serve this stored answer again."""

@@ -1,0 +1,186 @@
+"""Puts an engine together: the one place that picks concrete parts."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from sls_plugins.cache import CachePolicy, SemanticCache
+from sls_plugins.encoder.memo import MemoEncoder
+from sls_plugins.engine import Engine
+from sls_plugins.errors import SettingsError
+from sls_plugins.flow import Parts
+from sls_plugins.plugins import Kind, Plugins
+from sls_plugins.protocols import Cache, Clock, Context, Encoder, Index, Judge
+from sls_plugins.scheduler.ledger import BudgetLedger, Cap
+from sls_plugins.settings import PartSettings, Settings, load_settings
+from sls_plugins.storage import Stores
+from sls_plugins.tokens import TiktokenCounter, cost_usd, priced
+from sls_plugins.types import Candidate
+from sls_plugins.updater import Learner
+
+__all__ = ["build"]
+
+
+def build(
+    source: Settings | str | Path,
+    *,
+    clock: Clock = time.time,
+    ids: Callable[[], str] | None = None,
+    plugins: Sequence[object] = (),
+) -> Engine:
+    """An engine from settings, or from a TOML file.
+
+    `clock` gives seconds since the epoch, `ids` decision ids (unique in the database), `plugins` are
+    taken in besides the installed ones. Raises ConfigurationError or StorageError, which say what
+    to mend.
+    """
+    settings = load_settings(source)
+    found = Plugins.load(settings.plugins, plugins)
+    candidates = _candidates(settings, found)
+    return _Assembly(settings, found, candidates, clock).engine(ids or (lambda: uuid.uuid4().hex))
+
+
+def _candidates(settings: Settings, plugins: Plugins) -> tuple[Candidate, ...]:
+    """Those of the settings, then those of plugins, each with its prices."""
+    declared = (*settings.candidates, *plugins.candidates())
+    if not declared:
+        raise SettingsError(
+            "settings",
+            "candidates",
+            "there are none",
+            "Declare at least one: Settings(candidates=[Candidate(name=…)])",
+        )
+    names = [candidate.name for candidate in declared]
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsError(
+                "plugins", "candidates", f"{name!r} is declared twice", "Rename one of them"
+            )
+    return tuple(priced(candidate) for candidate in declared)
+
+
+@dataclass(frozen=True, slots=True)
+class _Assembly:
+    """One engine in the making."""
+
+    settings: Settings
+    plugins: Plugins
+    candidates: tuple[Candidate, ...]
+    clock: Clock
+
+    def engine(self, ids: Callable[[], str]) -> Engine:
+        """All parts, wired; what was learnt before is restored."""
+        base = self._context()
+        encoder: Encoder = MemoEncoder(self._make("encoder", self.settings.encoder, base))
+        context = replace(base, dimension=encoder.dimension, fingerprint=encoder.fingerprint)
+        stores = self._stores(base)
+        predictor = self._make("predictor", self.settings.predictor, context)
+        scheduler = self._make(
+            "scheduler", self.settings.scheduler, context, self.settings.budget.model_dump()
+        )
+        cache, index = self._cache(context, stores)
+        learners = {"predictor": predictor, "scheduler": scheduler}
+        lock = RLock()
+        learner = Learner(
+            learners | ({"cache": cache} if cache else {}),
+            log=stores.log,
+            snapshots=stores.snapshots,
+            fingerprint=encoder.fingerprint,
+            clock=self.clock,
+            lock=lock,
+            learned=self.plugins.learned,
+        )
+        learner.restore()
+        parts = Parts(
+            candidates={candidate.name: candidate for candidate in self.candidates},
+            encoder=encoder,
+            tokens=TiktokenCounter(),
+            cost_usd=cost_usd,
+            cache=cache,
+            predictor=predictor,
+            scheduler=scheduler,
+            ledger=self._ledger(stores),
+            log=stores.log,
+            learner=learner,
+            judges=tuple(self._judges(context)),
+            plugins=self.plugins,
+            clock=self.clock,
+            ids=ids,
+            seed=self.settings.seed,
+            lock=lock,
+        )
+        closers = [index.close] if index else []
+        return Engine(parts, (*closers, stores.database.close))
+
+    def _context(self) -> Context:
+        folder = self.settings.folder
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        return Context(
+            candidates=self.candidates,
+            seed=self.settings.seed,
+            clock=self.clock,
+            folder=str(folder) if folder else None,
+        )
+
+    def _make(
+        self,
+        kind: Kind,
+        part: PartSettings,
+        context: Context,
+        defaults: Mapping[str, object] | None = None,
+    ) -> Any:
+        return self.plugins.make(kind, part.name, context, {**(defaults or {}), **part.options})
+
+    def _stores(self, context: Context) -> Stores:
+        url = self.settings.database
+        if url is None and self.settings.folder is not None:
+            url = f"sqlite:///{self.settings.folder / 'sls.db'}"
+        scheme = (url or "sqlite").split(":", 1)[0].split("+", 1)[0]
+        stores = self.plugins.make("store", scheme, context, {"url": url})
+        assert isinstance(stores, Stores)
+        return stores
+
+    def _cache(self, context: Context, stores: Stores) -> tuple[Cache | None, Index | None]:
+        wanted = self.settings.cache
+        if not wanted.enabled:
+            return None, None
+        index: Index = self._make("index", self._index_part(), context)
+        policy = CachePolicy(
+            max_error=wanted.max_error,
+            near=wanted.near,
+            capacity=wanted.capacity,
+            ttl_s=wanted.ttl_s,
+        )
+        cache = SemanticCache(
+            entries=stores.entries,
+            index=index,
+            policy=policy,
+            fingerprint=context.fingerprint,
+            clock=self.clock,
+        )
+        return cache, index
+
+    def _index_part(self) -> PartSettings:
+        """Chroma where files are kept and Chroma is installed; else vectors stay in memory."""
+        if self.settings.index.name != "auto":
+            return self.settings.index
+        durable = self.settings.folder is not None and importlib.util.find_spec("chromadb")
+        return PartSettings(name="chroma" if durable else "memory")
+
+    def _ledger(self, stores: Stores) -> BudgetLedger:
+        budget = self.settings.budget
+        cap = Cap(usd=budget.usd, window=budget.window) if budget.usd is not None else None
+        return BudgetLedger(
+            stores.accounts, cap=cap, clock=self.clock, hold_s=self.settings.reservation_s
+        )
+
+    def _judges(self, context: Context) -> Sequence[Judge]:
+        return [self._make("judge", part, context) for part in self.settings.judges]

@@ -1,0 +1,41 @@
+"""The built-in parts, declared as any plugin declares its own."""
+
+from __future__ import annotations
+
+from sls_plugins.hookspecs import Parts, hookimpl
+
+__all__ = ["sls_encoders", "sls_indexes", "sls_predictors", "sls_schedulers", "sls_stores"]
+
+
+@hookimpl
+def sls_encoders() -> Parts:
+    """What turns text into vectors."""
+    return {
+        "hashing": "sls_plugins.encoder.hashing:make",
+        "minilm": "sls_plugins.encoder.minilm:make",
+        "sentence-transformers": "sls_plugins.encoder.sentence_transformers:make",
+    }
+
+
+@hookimpl
+def sls_stores() -> Parts:
+    """What keeps rows, by the URL's scheme."""
+    return {"sqlite": "sls_plugins.storage:make", "postgresql": "sls_plugins.storage:make"}
+
+
+@hookimpl
+def sls_indexes() -> Parts:
+    """What finds the nearest vectors."""
+    return {"memory": "sls_plugins.cache.factory:make_memory_index", "chroma": "sls_chroma:make"}
+
+
+@hookimpl
+def sls_predictors() -> Parts:
+    """What expects quality, cost and latency."""
+    return {"online": "sls_plugins.predictor:make"}
+
+
+@hookimpl
+def sls_schedulers() -> Parts:
+    """What chooses a candidate."""
+    return {"lagrange": "sls_plugins.scheduler:make"}

@@ -1,0 +1,178 @@
+"""The engine for blocking hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from sls_plugins import flow
+from sls_plugins.engine.boundary import provider
+from sls_plugins.engine.streams import AnswerStream, StreamHost
+from sls_plugins.errors import InputError, SLSError
+from sls_plugins.flow.perform import log_outcome
+from sls_plugins.protocols import Call
+from sls_plugins.types import (
+    Answer,
+    CacheHit,
+    Candidate,
+    Decision,
+    Feedback,
+    OutcomeKind,
+    Query,
+    Source,
+    Usage,
+)
+
+__all__ = ["Engine"]
+
+ChunkT = TypeVar("ChunkT")
+ResultT = TypeVar("ResultT")
+
+
+class Engine:
+    """Answers queries from the cache or with the candidate that is worth its price, and learns.
+
+    Made by `build`. Threads may share it. Close it (or use it in a `with` block) so that what was
+    learnt is saved; whatever reached the database is not lost without that either.
+    """
+
+    def __init__(self, parts: flow.Parts, closers: tuple[Callable[[], None], ...] = ()) -> None:
+        """`closers` are called in order by `close`."""
+        self.parts = parts
+        self._closers = closers
+        self._open = True
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The candidates, with their prices."""
+        return tuple(self.parts.candidates.values())
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text, as far as a tokenizer is at hand (else an estimate)."""
+        return self.parts.tokens.count(text).tokens
+
+    def plan(self, query: Query) -> CacheHit | Decision:
+        """Decide without calling. Tell what came of it by `record` and `feedback`."""
+        planned = self._drive(flow.plan(self.parts, query), _no_call)
+        return planned if isinstance(planned, CacheHit) else planned.decision
+
+    def answer(self, query: Query, call: Call) -> Answer:
+        """The whole flow; `call(candidate, query)` makes the call.
+
+        Raises NoCandidateLeft, with every cause, or BudgetExhausted.
+        """
+        return self._drive(flow.answer(self.parts, query), call)
+
+    def stream(self, query: Query, host: StreamHost[ChunkT]) -> AnswerStream[ChunkT]:
+        """The whole flow, chunk by chunk; another candidate takes over before the first chunk only."""
+        return AnswerStream(self.parts, flow.answer(self.parts, query), host)
+
+    def record(self, decision_id: str, answer: Answer) -> None:
+        """Tell what came of a decision of `plan`: its usage, cost and latency.
+
+        Raises UnknownDecisionError, or InputError if it was a cache hit.
+        """
+        known = self.parts.log.find(decision_id)
+        if known.source is Source.CACHE:
+            raise InputError(f"decision {decision_id!r} was a cache hit: there is nothing to record")
+        name = answer.candidate or known.candidate
+        usage = answer.usage or Usage(
+            input_tokens=known.query.input_tokens or 0,
+            output_tokens=self.count_tokens(answer.text),
+            estimated=True,
+        )
+        cost = answer.cost_usd
+        if cost is None:
+            cost = self.parts.cost_usd(self.parts.candidates[name], usage)
+        outcome = replace(
+            known,
+            kind=OutcomeKind.ANSWERED,
+            candidate=name,
+            seq=0,
+            quality=None,
+            usage=usage,
+            cost_usd=cost,
+            latency_s=answer.latency_s,
+            answer_text=answer.text,
+            created_s=self.parts.clock(),
+        )
+        done = replace(answer, candidate=name, decision_id=decision_id, usage=usage, cost_usd=cost)
+        flow.perform(self.parts, flow.Finish(outcome, f"{decision_id}/{name}", done))
+
+    def feedback(
+        self, decision_id: str, quality: float, *, source: str = "user", weight: float = 1.0
+    ) -> None:
+        """Say how good an answer was (0…1), at once or days later, in any process.
+
+        Raises InvalidFeedbackError or UnknownDecisionError; nothing is learnt then.
+        """
+        told = Feedback(decision_id=decision_id, quality=quality, source=source, weight=weight)
+        known = self.parts.log.find(decision_id)
+        graded = replace(
+            known,
+            kind=OutcomeKind.GRADED,
+            seq=0,
+            quality=told.quality,
+            quality_source=told.source,
+            weight=told.weight,
+            usage=None,
+            cost_usd=None,
+            latency_s=None,
+            created_s=self.parts.clock(),
+        )
+        log_outcome(self.parts, graded)
+
+    def revoke(self, decision_id: str) -> None:
+        """Never again serve the stored answer that this decision made or used."""
+        known = self.parts.log.find(decision_id)
+        if self.parts.cache is not None:
+            self.parts.cache.revoke(known.entry_id or decision_id)
+
+    def close(self) -> None:
+        """Save what was learnt; let go of files and threads. A second call does nothing."""
+        if not self._open:
+            return
+        self._open = False
+        self.parts.learner.save()
+        for closer in self._closers:
+            closer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _drive(self, steps: Generator[flow.Effect, Any, ResultT], call: Call) -> ResultT:
+        """Perform effects until the flow returns."""
+        try:
+            effect = next(steps)
+            while True:
+                try:
+                    result = self._perform(effect, call)
+                except SLSError as error:
+                    effect = steps.throw(error)
+                else:
+                    effect = steps.send(result)
+        except StopIteration as done:
+            value: ResultT = done.value
+            return value
+        finally:
+            steps.close()
+
+    def _perform(self, effect: flow.Effect, call: Call) -> object:
+        if not isinstance(effect, flow.Call):
+            return flow.perform(self.parts, effect)
+        with provider(effect.candidate.name):
+            return call(effect.candidate, effect.query)
+
+
+def _no_call(candidate: Candidate, query: Query) -> Answer:
+    raise AssertionError(f"plan must not call {candidate.name} for {query.id}")

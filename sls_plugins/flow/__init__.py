@@ -1,0 +1,22 @@
+"""One request as a generator that asks for effects; drivers in `engine` perform them."""
+
+from sls_plugins.flow.effects import Call, Effect, Encode, FindExact, FindNear, Finish, Grade, Reserve
+from sls_plugins.flow.parts import Parts
+from sls_plugins.flow.perform import perform
+from sls_plugins.flow.request import Planned, answer, plan
+
+__all__ = [
+    "Call",
+    "Effect",
+    "Encode",
+    "FindExact",
+    "FindNear",
+    "Finish",
+    "Grade",
+    "Parts",
+    "Planned",
+    "Reserve",
+    "answer",
+    "perform",
+    "plan",
+]

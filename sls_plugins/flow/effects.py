@@ -1,0 +1,103 @@
+"""What a request may ask of the world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Outcome, Query, Vector
+
+__all__ = [
+    "Call",
+    "Effect",
+    "Encode",
+    "FindExact",
+    "FindNear",
+    "Finish",
+    "Grade",
+    "Reserve",
+    "WriteDecision",
+    "WriteHit",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Encode:
+    """Encoder: the unit vector of this text → `Vector`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindExact:
+    """Store: the answer stored under this very text → `CacheHit | None`."""
+
+    query: Query
+    decision_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindNear:
+    """Store: the nearest stored answer that may be served → `CacheHit | CacheMiss`."""
+
+    query: Query
+    vector: Vector
+    decision_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteHit:
+    """Store: a cache hit's receipt → None."""
+
+    hit: CacheHit
+    query: Query
+    vector: Vector | None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteDecision:
+    """Store: a decision's receipt → None."""
+
+    decision: Decision
+    query: Query
+    vector: Vector
+    nearest: tuple[str, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Store: hold money for a call → None, or `BudgetExhausted`."""
+
+    reservation_id: str
+    usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Provider: the candidate's answer → `Answer`, or `ProviderError`."""
+
+    decision: Decision
+    candidate: Candidate
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """Judges: what they say of an answer → `Grade | None`."""
+
+    query: Query
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Store: charge the call, keep the answer, log the outcome and let the learners read it → None."""
+
+    outcome: Outcome
+    reservation_id: str
+    answer: Answer | None = None
+
+
+Effect: TypeAlias = (
+    Encode | FindExact | FindNear | WriteHit | WriteDecision | Reserve | Call | Grade | Finish
+)

@@ -1,0 +1,56 @@
+"""The parts that one engine is made of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import RLock
+
+from sls_plugins.plugins import Plugins
+from sls_plugins.protocols import (
+    Cache,
+    Clock,
+    Encoder,
+    Judge,
+    Ledger,
+    OutcomeLog,
+    Predictor,
+    Scheduler,
+    TokenCounter,
+)
+from sls_plugins.types import Candidate, Usage
+from sls_plugins.updater import Learner
+
+__all__ = ["Parts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything that a request needs; made by `assembly.build`.
+
+    `lock` guards predictor, scheduler and learner, which only compute. `cost_usd` prices a call of
+    a candidate. `ids` gives decision ids; `seed` together with such an id drives all its draws.
+    """
+
+    candidates: Mapping[str, Candidate]
+    encoder: Encoder
+    tokens: TokenCounter
+    cost_usd: Callable[[Candidate, Usage], float]
+    cache: Cache | None
+    predictor: Predictor
+    scheduler: Scheduler
+    ledger: Ledger
+    log: OutcomeLog
+    learner: Learner
+    judges: tuple[Judge, ...]
+    plugins: Plugins
+    clock: Clock
+    ids: Callable[[], str]
+    seed: int
+    lock: RLock
+
+    def seed_of(self, decision_id: str) -> int:
+        """The seed of all draws of one decision: 63 bits, the same in every process."""
+        digest = hashlib.blake2b(f"{self.seed}:{decision_id}".encode(), digest_size=8)
+        return int.from_bytes(digest.digest(), "big") >> 1

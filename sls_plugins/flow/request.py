@@ -1,0 +1,237 @@
+"""One request, from a query to an answer, as a generator that asks for effects.
+
+The caller of the generator (a driver) performs each effect, sends its result, or throws the
+`SLSError` it met. `ProviderError` and `BudgetExhausted` make the flow go on with the next candidate.
+Closing the generator gives back whatever money is still held.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from sls_plugins.errors import BudgetExhausted, NoCandidateLeft, ProviderError, StorageError
+from sls_plugins.flow.effects import (
+    Call,
+    Effect,
+    Encode,
+    FindExact,
+    FindNear,
+    Finish,
+    Grade,
+    Reserve,
+    WriteDecision,
+    WriteHit,
+)
+from sls_plugins.flow.parts import Parts
+from sls_plugins.protocols import Grade as Verdict
+from sls_plugins.scheduler import eligible
+from sls_plugins.types import (
+    Answer,
+    CacheHit,
+    CacheMiss,
+    Decision,
+    Outcome,
+    OutcomeKind,
+    Query,
+    Usage,
+    Vector,
+)
+
+__all__ = ["Planned", "answer", "plan"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A decision with what it was made from."""
+
+    decision: Decision
+    query: Query
+    vector: Vector
+    miss: CacheMiss
+
+    def outcome(self, kind: OutcomeKind, candidate: str, now_s: float) -> Outcome:
+        """A line of the log about one candidate of this decision."""
+        nearest = self.miss.nearest
+        return Outcome(
+            decision_id=self.decision.id,
+            query=self.query,
+            vector=self.vector,
+            candidate=candidate,
+            kind=kind,
+            estimate=self.decision.estimate_of(candidate),
+            propensity=self.decision.propensity if candidate == self.decision.candidate else 1.0,
+            nearest_id=nearest.id if nearest else None,
+            nearest_similarity=self.miss.similarity,
+            created_s=now_s,
+        )
+
+
+Planning: TypeAlias = Generator[Effect, Any, CacheHit | Planned]
+Answering: TypeAlias = Generator[Effect, Any, Answer]
+
+
+def plan(parts: Parts, query: Query) -> Planning:
+    """Steps 1–5: a cache hit, or a decision. Raises NoCandidateLeft if nothing is eligible."""
+    decision_id = parts.ids()
+    query = query if query.id else replace(query, id=decision_id)
+    if parts.cache is not None and query.cacheable:
+        hit = yield FindExact(query, decision_id)
+        if hit is not None:
+            yield WriteHit(hit, query, None)
+            return _served(parts, query, hit)
+    vector = yield Encode(query.text)
+    found: CacheHit | CacheMiss = CacheMiss(why="the cache is off for this query")
+    if parts.cache is not None and query.cacheable:
+        found = yield FindNear(query, vector, decision_id)
+        if isinstance(found, CacheHit):
+            yield WriteHit(found, query, vector)
+            return _served(parts, query, found)
+    if query.input_tokens is None:
+        query = replace(query, input_tokens=parts.tokens.count(query.text).tokens)
+    decision = _decide(parts, query, vector, decision_id)
+    nearest = (found.nearest.id, found.similarity or 0.0) if found.nearest else None
+    yield WriteDecision(decision, query, vector, nearest)
+    parts.plugins.decided(query, decision)
+    return Planned(decision=decision, query=query, vector=vector, miss=found)
+
+
+def answer(parts: Parts, query: Query) -> Answering:
+    """Steps 1–8. Raises NoCandidateLeft, BudgetExhausted, or ProviderError if a stream broke."""
+    planned = yield from plan(parts, query)
+    if isinstance(planned, CacheHit):
+        parts.plugins.answered(query, planned.answer)
+        return planned.answer
+    causes: dict[str, str | Exception] = dict(planned.decision.ineligible)
+    failures: list[tuple[str, str]] = []
+    for name in planned.decision.ranking:
+        try:
+            result: Answer = yield from _try(parts, planned, name, tuple(failures))
+        except ProviderError as error:
+            yield from _failed(parts, planned, error)
+            if error.partial is not None:
+                raise
+            causes[name] = error
+            failures.append((name, str(error)))
+        except BudgetExhausted as error:
+            causes[name] = error
+        else:
+            parts.plugins.answered(planned.query, result)
+            return result
+    raise _nothing_left(planned.query.id, causes)
+
+
+def _served(parts: Parts, query: Query, hit: CacheHit) -> CacheHit:
+    with parts.lock:
+        parts.scheduler.skip(query)
+    parts.plugins.decided(query, hit)
+    return hit
+
+
+def _decide(parts: Parts, query: Query, vector: Vector, decision_id: str) -> Decision:
+    candidates = tuple(parts.candidates.values())
+    fit, ineligible = eligible(query, candidates, query.input_tokens or 0)
+    if not fit:
+        raise NoCandidateLeft(query.id, dict(ineligible))
+    seed = parts.seed_of(decision_id)
+    purse = parts.ledger.purse()
+    with parts.lock:
+        estimates = parts.predictor.predict_one(query, vector, fit)
+        choice = parts.scheduler.decide(query, estimates, purse, seed)
+    return Decision(
+        id=decision_id,
+        query_id=query.id,
+        candidate=choice.ranking[0],
+        ranking=choice.ranking,
+        estimates=tuple(estimates),
+        propensity=choice.propensity,
+        price=choice.price,
+        seed=seed,
+        why=choice.why,
+        created_s=parts.clock(),
+        task=query.task,
+        ineligible=tuple(ineligible),
+    )
+
+
+def _try(
+    parts: Parts, planned: Planned, name: str, failures: tuple[tuple[str, str], ...]
+) -> Answering:
+    """Reserve, call, grade, finish. Whatever ends this early gives the money back."""
+    decision, candidate = planned.decision, parts.candidates[name]
+    reservation_id = f"{decision.id}/{name}"
+    settled = False
+    try:
+        yield Reserve(reservation_id, decision.estimate_of(name).cost_high_usd)
+        start_s = parts.clock()
+        said: Answer = yield Call(decision, candidate, planned.query)
+        result = _completed(parts, planned, name, said, parts.clock() - start_s)
+        result = replace(result, failures=failures)
+        verdict: Verdict | None = None
+        if parts.judges:
+            verdict = yield Grade(planned.query, result)
+        outcome = replace(
+            planned.outcome(OutcomeKind.ANSWERED, name, parts.clock()),
+            usage=result.usage,
+            cost_usd=result.cost_usd,
+            latency_s=result.latency_s,
+            answer_text=result.text,
+            quality=verdict.quality if verdict else None,
+            quality_source=verdict.source if verdict else "",
+            weight=verdict.weight if verdict else 1.0,
+        )
+        settled = True
+        try:
+            yield Finish(outcome, reservation_id, result)
+        except StorageError:
+            _log.exception("decision %s was answered, but its outcome is not stored", decision.id)
+    finally:
+        if not settled:
+            parts.ledger.release(reservation_id)
+    return result
+
+
+def _completed(
+    parts: Parts, planned: Planned, name: str, said: Answer, elapsed_s: float
+) -> Answer:
+    """The provider's answer with everything filled in that the host did not tell."""
+    usage = said.usage or Usage(
+        input_tokens=planned.query.input_tokens or 0,
+        output_tokens=parts.tokens.count(said.text).tokens,
+        estimated=True,
+    )
+    cost = said.cost_usd
+    if cost is None:
+        cost = parts.cost_usd(parts.candidates[name], usage)
+    return replace(
+        said,
+        candidate=name,
+        decision_id=planned.decision.id,
+        usage=usage,
+        cost_usd=cost,
+        latency_s=elapsed_s if said.latency_s is None else said.latency_s,
+    )
+
+
+def _failed(parts: Parts, planned: Planned, error: ProviderError) -> Generator[Effect, Any, None]:
+    """Log a failed call; a broken stream is charged for what it had sent."""
+    partial = error.partial
+    outcome = planned.outcome(OutcomeKind.FAILED, error.candidate, parts.clock())
+    outcome = replace(outcome, error=str(error.__cause__ or error))
+    if isinstance(partial, Answer):
+        told = _completed(parts, planned, error.candidate, partial, 0.0)
+        outcome = replace(outcome, usage=told.usage, cost_usd=told.cost_usd)
+    yield Finish(outcome, f"{planned.decision.id}/{error.candidate}")
+
+
+def _nothing_left(query_id: str, causes: dict[str, str | Exception]) -> Exception:
+    """BudgetExhausted if money alone stood in the way, else NoCandidateLeft with every cause."""
+    errors = [cause for cause in causes.values() if isinstance(cause, Exception)]
+    broke = [error for error in errors if isinstance(error, BudgetExhausted)]
+    if broke and len(broke) == len(errors):
+        return broke[0]
+    return NoCandidateLeft(query_id, causes)

@@ -1,0 +1,202 @@
+"""What a user configures, from keywords or a TOML file."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from sls_plugins.errors import SettingsError
+from sls_plugins.types import Candidate
+
+__all__ = ["Budget", "CacheSettings", "PartSettings", "Settings", "load_settings"]
+
+
+class _Frozen(BaseModel):
+    """Equal by content, keyword-only, refuses unknown keys with an error that names them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _named_errors(
+        cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
+    ) -> Self:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            if info.context is not None:  # a file is being read: its reader knows the whole key
+                raise
+            raise _settings_error(cls, f"{cls.__name__}(…)", error) from error
+
+
+class Budget(_Frozen):
+    """What to aim at: one of `usd_per_query`, `price`, `target_quality`, or none (thrift).
+
+    `usd_per_query`: mean spend per query, paced. `price`: λ, the quality (0…1) that a dollar must
+    buy. `target_quality`: the mean quality to reach at the least cost. Besides any of them:
+    `max_usd_per_query`, a ceiling for every single query, and `usd`, a hard cap per `window`.
+    Without an aim the price of money follows the candidates' costs: the dearest must promise five
+    points of quality more than a free answer would.
+    """
+
+    usd_per_query: Annotated[float, Field(gt=0)] | None = None
+    price: Annotated[float, Field(ge=0)] | None = None
+    target_quality: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_usd_per_query: Annotated[float, Field(gt=0)] | None = None
+    usd: Annotated[float, Field(gt=0)] | None = None
+    window: Literal["total", "hour", "day", "month"] = "total"
+
+    @model_validator(mode="after")
+    def _one_aim(self) -> Self:
+        aims = {
+            "usd_per_query": self.usd_per_query,
+            "price": self.price,
+            "target_quality": self.target_quality,
+        }
+        given = [name for name, value in aims.items() if value is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} contradict each other; give one of them")
+        return self
+
+
+class CacheSettings(_Frozen):
+    """The semantic cache: on or off, and how wrong it may be.
+
+    `max_error` bounds the share of wrong hits among hits. `near=False` keeps to exact repeats.
+    """
+
+    enabled: bool = True
+    near: bool = True
+    max_error: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    capacity: Annotated[int, Field(gt=0)] = 100_000
+    ttl_s: Annotated[float, Field(gt=0)] | None = None
+
+
+class PartSettings(_Frozen):
+    """A part by name, with its own options."""
+
+    name: str
+    options: dict[str, object] = Field(default_factory=dict)
+
+
+def _named_part(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Part = Annotated[PartSettings, BeforeValidator(_named_part)]
+
+
+class Settings(_Frozen):
+    """Everything that can be set. Keys are the same as keywords and in TOML.
+
+    `database` is an SQLAlchemy URL; without one it is a file in `folder`, or memory if there is no
+    folder either. `plugins` names the entry points to load (all of them if None).
+    """
+
+    candidates: tuple[Candidate, ...] = ()
+    budget: Budget = Budget()
+    cache: CacheSettings = CacheSettings()
+    encoder: Part = PartSettings(name="minilm")
+    index: Part = PartSettings(name="auto")
+    predictor: Part = PartSettings(name="online")
+    scheduler: Part = PartSettings(name="lagrange")
+    judges: tuple[Part, ...] = ()
+    database: str | None = None
+    folder: Path | None = None
+    seed: int = 0
+    reservation_s: Annotated[float, Field(gt=0)] = 600.0
+    plugins: tuple[str, ...] | None = None
+
+    @field_validator("candidates", mode="before")
+    @classmethod
+    def _known_keys(cls, value: object) -> object:
+        """Name an unknown key of a candidate, which dataclasses would report without a hint."""
+        if isinstance(value, list | tuple):
+            return tuple(
+                _candidate(item, place) if isinstance(item, dict) else item
+                for place, item in enumerate(value)
+            )
+        return value
+
+    @field_validator("candidates")
+    @classmethod
+    def _distinct(cls, value: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        names = [candidate.name for candidate in value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"candidate {twice[0]!r} is declared twice; names must be distinct")
+        return value
+
+
+_CANDIDATE = TypeAdapter(Candidate)
+
+
+def _candidate(item: dict[str, object], place: int) -> Candidate:
+    known = tuple(Candidate.__dataclass_fields__)
+    for key in item:
+        if key not in known:
+            raise ValueError(f"candidate {place + 1} has an unknown key {key!r}{_near(key, known)}")
+    return _CANDIDATE.validate_python(item)
+
+
+def load_settings(source: Settings | str | Path) -> Settings:
+    """Settings as they are, or from a TOML file. Raises SettingsError."""
+    if isinstance(source, Settings):
+        return source
+    path = Path(source)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(
+            str(path), "(file)", f"cannot be read: {error.strerror}", "Check the path"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(str(path), "(file)", str(error), "Mend the TOML syntax") from error
+    try:
+        return Settings.model_validate(data, context={"source": str(path)})
+    except ValidationError as error:
+        raise _settings_error(Settings, str(path), error) from error
+
+
+def _settings_error(model: type[BaseModel], source: str, error: ValidationError) -> SettingsError:
+    """The first problem, with its key and what to do."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or "(all)"
+    hint = "See docs/operations.md for all settings"
+    if first["type"] == "extra_forbidden":
+        hint = f"No such key{_near(str(first['loc'][-1]), _fields(model, first['loc'][:-1]))}"
+    return SettingsError(source, key, str(first["msg"]).removeprefix("Value error, "), hint)
+
+
+def _fields(model: type[BaseModel], path: tuple[int | str, ...]) -> tuple[str, ...]:
+    """The known keys at a place inside a model."""
+    for name in path:
+        field = model.model_fields.get(str(name))
+        if field is None or not isinstance(field.annotation, type):
+            return ()
+        if not issubclass(field.annotation, BaseModel):
+            return ()
+        model = field.annotation
+    return tuple(model.model_fields)
+
+
+def _near(key: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known are {', '.join(known)}" if known else ""

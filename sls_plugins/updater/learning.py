@@ -1,0 +1,119 @@
+"""Learning is reading the log: every line once, in order, from whichever process wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from threading import RLock
+
+import numpy as np
+
+from sls_plugins.errors import EncoderMismatchError
+from sls_plugins.protocols import Clock, Learns, OutcomeLog, SnapshotStore
+from sls_plugins.types import Outcome, State
+
+__all__ = ["Learner"]
+
+SNAPSHOT = "learnt"
+PAGE_LINES = 1000
+
+
+class Learner:
+    """Feeds each line of the log to all learners, and saves their state every `every` lines.
+
+    After a restart the newest snapshot is loaded and the lines after it are read again, so nothing
+    that reached the log is lost and nothing is learnt twice.
+    """
+
+    def __init__(
+        self,
+        learners: Mapping[str, Learns],
+        *,
+        log: OutcomeLog,
+        snapshots: SnapshotStore,
+        fingerprint: str,
+        clock: Clock,
+        lock: RLock,
+        learned: Callable[[Outcome], None],
+        every: int = 1000,
+    ) -> None:
+        """`learned` is told of each line; `fingerprint` is the encoder's."""
+        self._learners = dict(learners)
+        self._log = log
+        self._snapshots = snapshots
+        self._fingerprint = fingerprint
+        self._clock = clock
+        self._lock = lock
+        self._learned = learned
+        self._every = every
+        self._seq = 0
+        self._saved_seq = 0
+
+    @property
+    def seq(self) -> int:
+        """The last line that was learnt."""
+        return self._seq
+
+    def restore(self) -> None:
+        """Load the newest snapshot, then read on. Raises EncoderMismatchError."""
+        with self._lock:
+            found = self._snapshots.load(SNAPSHOT)
+            if found is not None:
+                state, seq, fingerprint = found
+                if fingerprint != self._fingerprint:
+                    raise EncoderMismatchError(
+                        "the learnt state in the database",
+                        fingerprint,
+                        self._fingerprint,
+                        "Configure that encoder again, or use another database",
+                    )
+                for name, learner in self._learners.items():
+                    learner.load(_under(state, name))
+                self._seq = self._saved_seq = seq
+            self.catch_up()
+
+    def observe(self, outcome: Outcome) -> None:
+        """Learn a line that was just appended, and before it any that others appended."""
+        with self._lock:
+            if outcome.seq == self._seq + 1:
+                self._learn(outcome)
+            elif outcome.seq > self._seq:
+                self.catch_up()
+            if self._seq - self._saved_seq >= self._every:
+                self.save()
+
+    def catch_up(self) -> None:
+        """Read the log to its end."""
+        with self._lock:
+            while lines := self._log.after(self._seq, PAGE_LINES):
+                for outcome in lines:
+                    self._learn(outcome)
+
+    def save(self) -> None:
+        """Keep what was learnt so far."""
+        with self._lock:
+            state = {
+                f"{name}/{key}": np.array(value, copy=True)
+                for name, learner in self._learners.items()
+                for key, value in learner.save().items()
+            }
+            self._saved_seq = self._seq
+        self._snapshots.save(
+            SNAPSHOT,
+            state,
+            seq=self._saved_seq,
+            fingerprint=self._fingerprint,
+            now_s=self._clock(),
+        )
+
+    def _learn(self, outcome: Outcome) -> None:
+        for learner in self._learners.values():
+            learner.learn_one(outcome)
+        self._seq = outcome.seq
+        self._learned(outcome)
+
+
+def _under(state: State, name: str) -> State:
+    prefix = f"{name}/"
+    return {
+        key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)
+    }
