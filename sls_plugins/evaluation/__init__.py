@@ -1,1 +1,1 @@
-"""The evaluation room."""
+"""Measures policies on recorded traces: readers, the replay, rivals, figures, the report."""
