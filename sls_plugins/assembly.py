@@ -23,7 +23,7 @@ from sls_plugins.settings import PartSettings, Settings, load_settings
 from sls_plugins.storage import Stores
 from sls_plugins.tokens import TiktokenCounter, cost_usd, priced
 from sls_plugins.types import Candidate
-from sls_plugins.updater import Learner
+from sls_plugins.updater import Keeper, Learner
 
 __all__ = ["build"]
 
@@ -37,8 +37,8 @@ def build(
 ) -> Engine:
     """An engine from settings, or from a TOML file.
 
-    `clock` gives seconds since the epoch, `ids` decision ids (unique in the database), `plugins` are
-    taken in besides the installed ones. Raises ConfigurationError or StorageError, which say what
+    `clock` gives seconds since the epoch, `ids` decision ids (unique in the database), `plugins`
+    are taken in besides the installed ones. Raises ConfigurationError or StorageError, which say what
     to mend.
     """
     settings = load_settings(source)
@@ -91,9 +91,9 @@ class _Assembly:
         learner = Learner(
             learners | ({"cache": cache} if cache else {}),
             log=stores.log,
-            snapshots=stores.snapshots,
-            fingerprint=encoder.fingerprint,
-            clock=self.clock,
+            keeper=Keeper(
+                snapshots=stores.snapshots, fingerprint=encoder.fingerprint, clock=self.clock
+            ),
             lock=lock,
             learned=self.plugins.learned,
         )

@@ -18,7 +18,7 @@
     ├── NoCandidateLeft      nothing can answer this query: carries the cause for each candidate
     ├── BudgetExhausted      the budget is spent; carries when money is free again (retry then)
     ├── ProviderError             a candidate failed to answer (the flow tries the next one)
-    └── StorageError              the database failed: carries its URL; a retry may help when `retryable`
+    └── StorageError              the database failed: carries its URL, and if a retry may help
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ Clock: TypeAlias = Callable[[], float]
 """Seconds since the epoch."""
 
 Call: TypeAlias = Callable[[Candidate, Query], Answer]
-"""A provider: answers a query with one candidate. Raises ProviderError (or any Exception) if it cannot."""
+"""A provider: answers a query with one candidate; any Exception means that it cannot."""
 
 AsyncCall: TypeAlias = Callable[[Candidate, Query], Awaitable[Answer]]
 """A provider for async hosts."""
@@ -148,7 +148,7 @@ class EntryStore(Protocol):
         """The live rows among these ids."""
 
     def add(self, entry: CacheEntry, vector: Vector | None, fingerprint: str) -> None:
-        """Write a row behind (durable when the next outcome is); the same space and key replaces."""
+        """Write a row behind (durable when the next outcome is); equal space and key replace."""
 
     def grade(self, entry_id: str, good: float, bad: float) -> CacheEntry | None:
         """Add to a row's record and return the row, also when revoked; None if unknown."""

@@ -70,7 +70,8 @@ class Budget(_Frozen):
         }
         given = [name for name, value in aims.items() if value is not None]
         if len(given) > 1:
-            raise ValueError(f"{' and '.join(given)} contradict each other; give one of them")
+            problem = "contradict each other"
+            raise SettingsError("Budget(…)", " and ".join(given), problem, "Give one of them")
         return self
 
 
@@ -127,10 +128,7 @@ class Settings(_Frozen):
     def _known_keys(cls, value: object) -> object:
         """Name an unknown key of a candidate, which dataclasses would report without a hint."""
         if isinstance(value, list | tuple):
-            return tuple(
-                _candidate(item, place) if isinstance(item, dict) else item
-                for place, item in enumerate(value)
-            )
+            return tuple(_candidate(item) if isinstance(item, dict) else item for item in value)
         return value
 
     @field_validator("candidates")
@@ -139,19 +137,26 @@ class Settings(_Frozen):
         names = [candidate.name for candidate in value]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"candidate {twice[0]!r} is declared twice; names must be distinct")
+            problem = f"{twice[0]!r} is declared twice"
+            raise SettingsError("Settings(…)", "candidates", problem, "Names must be distinct")
         return value
 
 
 _CANDIDATE = TypeAdapter(Candidate)
 
 
-def _candidate(item: dict[str, object], place: int) -> Candidate:
+def _candidate(item: dict[str, object]) -> Candidate:
     known = tuple(Candidate.__dataclass_fields__)
+    source = f"Candidate {item.get('name', '(without a name)')!r}"
     for key in item:
         if key not in known:
-            raise ValueError(f"candidate {place + 1} has an unknown key {key!r}{_near(key, known)}")
-    return _CANDIDATE.validate_python(item)
+            raise SettingsError(source, key, "no such key", f"Keys{_near(key, known)}")
+    try:
+        return _CANDIDATE.validate_python(item)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(source, key, first["msg"], "Mend the value") from error
 
 
 def load_settings(source: Settings | str | Path) -> Settings:
@@ -171,13 +176,16 @@ def load_settings(source: Settings | str | Path) -> Settings:
         return Settings.model_validate(data, context={"source": str(path)})
     except ValidationError as error:
         raise _settings_error(Settings, str(path), error) from error
+    except SettingsError as error:
+        source = f"{path}: {error.source}"
+        raise SettingsError(source, error.key, error.problem, error.hint) from error
 
 
 def _settings_error(model: type[BaseModel], source: str, error: ValidationError) -> SettingsError:
     """The first problem, with its key and what to do."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"]) or "(all)"
-    hint = "See docs/operations.md for all settings"
+    hint = "docs/operations.md lists all settings"
     if first["type"] == "extra_forbidden":
         hint = f"No such key{_near(str(first['loc'][-1]), _fields(model, first['loc'][:-1]))}"
     return SettingsError(source, key, str(first["msg"]).removeprefix("Value error, "), hint)

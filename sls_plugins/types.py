@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sls_plugins.errors import InvalidFeedbackError, InvalidQueryError
+from sls_plugins.errors import InvalidFeedbackError, InvalidQueryError, SettingsError
 
 __all__ = [
     "Answer",
@@ -89,7 +89,7 @@ class Candidate:
     def __post_init__(self) -> None:
         """Refuse what no candidate can have."""
         if not self.name.strip():
-            raise ValueError("a candidate needs a name")
+            raise self._wrong("name", "is empty", "Give the model's name")
         for key in (
             "input_usd_per_mtok",
             "output_usd_per_mtok",
@@ -98,13 +98,16 @@ class Candidate:
         ):
             price = getattr(self, key)
             if price is not None and not (math.isfinite(price) and price >= 0):
-                raise ValueError(f"{key} must be a price of 0 USD or more, not {price}")
+                raise self._wrong(key, f"{price} is no price", "Give 0 USD or more")
         for key in ("context_window", "max_output_tokens"):
             limit = getattr(self, key)
             if limit is not None and limit <= 0:
-                raise ValueError(f"{key} must be 1 token or more, not {limit}")
+                raise self._wrong(key, f"{limit} is no limit", "Give 1 token or more")
         if self.quality_prior is not None and not 0 <= self.quality_prior <= 1:
-            raise ValueError(f"quality_prior must be within 0…1, not {self.quality_prior}")
+            raise self._wrong("quality_prior", f"{self.quality_prior} is outside 0…1", "Mend it")
+
+    def _wrong(self, key: str, problem: str, hint: str) -> SettingsError:
+        return SettingsError(f"Candidate {self.name!r}", key, problem, hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,11 +116,11 @@ class Query:
 
     `text` is what is embedded and compared: the last human turn, not the whole conversation.
     `tenant` and `scope` must be equal for two queries to share answers: the tenant is the outer
-    wall (its own vectors, its own erasure), the scope is a digest of everything else that shapes the
-    answer (system prompt, earlier turns, tools, model settings, epoch).
+    wall (its own vectors, its own erasure), the scope is a digest of everything else that shapes
+    the answer (system prompt, earlier turns, tools, model settings, epoch).
     `needs` are capabilities a candidate must have. `input_tokens` is the host's own count of all
     that is sent, `max_output_tokens` the answer's limit. `max_usd` is a ceiling for this query.
-    `payload` is the host's own object (messages, keyword arguments); it is never stored or compared.
+    `payload` is the host's own object (messages, arguments); it is never stored or compared.
     """
 
     text: str
@@ -173,7 +176,7 @@ class TokenCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of one call. `cached_tokens` are part of the input, `reasoning_tokens` of the output."""
+    """Tokens of one call; `cached_tokens` are input, `reasoning_tokens` output tokens."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -380,7 +383,7 @@ class Feedback:
             )
         if not (math.isfinite(self.weight) and self.weight > 0):
             raise InvalidFeedbackError(
-                f"weight of feedback for {self.decision_id!r} must be more than 0, not {self.weight}"
+                f"weight of feedback on {self.decision_id!r} must be more than 0, not {self.weight}"
             )
 
 

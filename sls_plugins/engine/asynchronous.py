@@ -91,9 +91,7 @@ class AsyncEngine:
             await asyncio.wait([job])
             raise
 
-    async def _drive(
-        self, steps: Generator[flow.Effect, Any, ResultT], call: AsyncCall
-    ) -> ResultT:
+    async def _drive(self, steps: Generator[flow.Effect, Any, ResultT], call: AsyncCall) -> ResultT:
         """Perform effects until the flow returns."""
         try:
             effect = next(steps)

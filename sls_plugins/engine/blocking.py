@@ -66,7 +66,7 @@ class Engine:
         return self._drive(flow.answer(self.parts, query), call)
 
     def stream(self, query: Query, host: StreamHost[ChunkT]) -> AnswerStream[ChunkT]:
-        """The whole flow, chunk by chunk; another candidate takes over before the first chunk only."""
+        """The whole flow, chunk by chunk; until the first chunk another candidate may take over."""
         return AnswerStream(self.parts, flow.answer(self.parts, query), host)
 
     def record(self, decision_id: str, answer: Answer) -> None:
@@ -76,7 +76,7 @@ class Engine:
         """
         known = self.parts.log.find(decision_id)
         if known.source is Source.CACHE:
-            raise InputError(f"decision {decision_id!r} was a cache hit: there is nothing to record")
+            raise InputError(f"decision {decision_id!r} was a cache hit: nothing is to be recorded")
         name = answer.candidate or known.candidate
         usage = answer.usage or Usage(
             input_tokens=known.query.input_tokens or 0,

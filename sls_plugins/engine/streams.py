@@ -1,8 +1,8 @@
 """Answers chunk by chunk: the streaming drivers.
 
 Before the first chunk a failing candidate is replaced by the next one. After it the stream breaks
-with a `ProviderError` that carries the answer so far. A stream that is closed early is an answer cut
-short: it is charged and logged with what was really used, and never cached.
+with a `ProviderError` that carries the answer so far. A stream that is closed early is an answer
+cut short: it is charged and logged with what was really used, and never cached.
 """
 
 from __future__ import annotations

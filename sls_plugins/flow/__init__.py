@@ -1,6 +1,15 @@
 """One request as a generator that asks for effects; drivers in `engine` perform them."""
 
-from sls_plugins.flow.effects import Call, Effect, Encode, FindExact, FindNear, Finish, Grade, Reserve
+from sls_plugins.flow.effects import (
+    Call,
+    Effect,
+    Encode,
+    FindExact,
+    FindNear,
+    Finish,
+    Grade,
+    Reserve,
+)
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.perform import perform
 from sls_plugins.flow.request import Planned, answer, plan

@@ -91,7 +91,7 @@ class Grade:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Store: charge the call, keep the answer, log the outcome and let the learners read it → None."""
+    """Store: charge the call, keep the answer, log the outcome, let learners read it → None."""
 
     outcome: Outcome
     reservation_id: str

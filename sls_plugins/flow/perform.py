@@ -22,26 +22,27 @@ __all__ = ["log_outcome", "perform"]
 
 def perform(parts: Parts, effect: Effect) -> object:
     """The effect's result. Raises what the part raises; TypeError for a `Call`."""
+    result: object = None
     match effect:
         case Encode(text):
-            return parts.encoder.encode([text])[0]
-        case FindExact(query, decision_id):
-            assert parts.cache is not None
-            return parts.cache.find_exact(query, decision_id)
-        case FindNear(query, vector, decision_id):
-            assert parts.cache is not None
-            return parts.cache.find_near(query, vector, decision_id)
+            result = parts.encoder.encode([text])[0]
+        case FindExact(query, decision_id) if parts.cache is not None:
+            result = parts.cache.find_exact(query, decision_id)
+        case FindNear(query, vector, decision_id) if parts.cache is not None:
+            result = parts.cache.find_near(query, vector, decision_id)
         case WriteHit(hit, query, vector):
-            return parts.log.add_hit(hit, query, vector)
+            parts.log.add_hit(hit, query, vector)
         case WriteDecision(decision, query, vector, nearest):
-            return parts.log.add_decision(decision, query, vector, nearest)
+            parts.log.add_decision(decision, query, vector, nearest)
         case Reserve(reservation_id, usd):
-            return parts.ledger.reserve(reservation_id, usd)
+            parts.ledger.reserve(reservation_id, usd)
         case Grade(query, answer):
-            return _verdict(parts, query, answer)
+            result = _verdict(parts, query, answer)
         case Finish():
-            return _finish(parts, effect)
-    raise TypeError(f"a driver performs {effect!r} itself")
+            _finish(parts, effect)
+        case _:
+            raise TypeError(f"a driver performs {effect!r} itself")
+    return result
 
 
 def log_outcome(parts: Parts, outcome: Outcome) -> Outcome:

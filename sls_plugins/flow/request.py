@@ -1,8 +1,8 @@
 """One request, from a query to an answer, as a generator that asks for effects.
 
 The caller of the generator (a driver) performs each effect, sends its result, or throws the
-`SLSError` it met. `ProviderError` and `BudgetExhausted` make the flow go on with the next candidate.
-Closing the generator gives back whatever money is still held.
+`SLSError` it met. `ProviderError` and `BudgetExhausted` make the flow go on with the next
+candidate. Closing the generator gives back whatever money is still held.
 """
 
 from __future__ import annotations
@@ -195,9 +195,7 @@ def _try(
     return result
 
 
-def _completed(
-    parts: Parts, planned: Planned, name: str, said: Answer, elapsed_s: float
-) -> Answer:
+def _completed(parts: Parts, planned: Planned, name: str, said: Answer, elapsed_s: float) -> Answer:
     """The provider's answer with everything filled in that the host did not tell."""
     usage = said.usage or Usage(
         input_tokens=planned.query.input_tokens or 0,

@@ -1,5 +1,5 @@
 """Lets the learners read the log of outcomes, keeps what they learnt."""
 
-from sls_plugins.updater.learning import Learner
+from sls_plugins.updater.learning import Keeper, Learner
 
-__all__ = ["Learner"]
+__all__ = ["Keeper", "Learner"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from threading import RLock
 
 import numpy as np
@@ -11,14 +12,45 @@ from sls_plugins.errors import EncoderMismatchError
 from sls_plugins.protocols import Clock, Learns, OutcomeLog, SnapshotStore
 from sls_plugins.types import Outcome, State
 
-__all__ = ["Learner"]
+__all__ = ["Keeper", "Learner"]
 
 SNAPSHOT = "learnt"
 PAGE_LINES = 1000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeper:
+    """Where learnt state is kept, how often, and for which encoder's fingerprint."""
+
+    snapshots: SnapshotStore
+    fingerprint: str
+    clock: Clock
+    every: int = 1000
+
+    def load(self) -> tuple[State, int] | None:
+        """The newest state and the line it has learnt up to. Raises EncoderMismatchError."""
+        found = self.snapshots.load(SNAPSHOT)
+        if found is None:
+            return None
+        state, seq, fingerprint = found
+        if fingerprint != self.fingerprint:
+            raise EncoderMismatchError(
+                "the learnt state in the database",
+                fingerprint,
+                self.fingerprint,
+                "Configure that encoder again, or use another database",
+            )
+        return state, seq
+
+    def save(self, state: State, seq: int) -> None:
+        """Keep a state that has learnt the log up to `seq`."""
+        self.snapshots.save(
+            SNAPSHOT, state, seq=seq, fingerprint=self.fingerprint, now_s=self.clock()
+        )
+
+
 class Learner:
-    """Feeds each line of the log to all learners, and saves their state every `every` lines.
+    """Feeds each line of the log to all learners, and saves their state every so many lines.
 
     After a restart the newest snapshot is loaded and the lines after it are read again, so nothing
     that reached the log is lost and nothing is learnt twice.
@@ -29,22 +61,16 @@ class Learner:
         learners: Mapping[str, Learns],
         *,
         log: OutcomeLog,
-        snapshots: SnapshotStore,
-        fingerprint: str,
-        clock: Clock,
+        keeper: Keeper,
         lock: RLock,
         learned: Callable[[Outcome], None],
-        every: int = 1000,
     ) -> None:
-        """`learned` is told of each line; `fingerprint` is the encoder's."""
+        """`learned` is told of each line; `lock` guards the learners."""
         self._learners = dict(learners)
         self._log = log
-        self._snapshots = snapshots
-        self._fingerprint = fingerprint
-        self._clock = clock
+        self._keeper = keeper
         self._lock = lock
         self._learned = learned
-        self._every = every
         self._seq = 0
         self._saved_seq = 0
 
@@ -56,19 +82,12 @@ class Learner:
     def restore(self) -> None:
         """Load the newest snapshot, then read on. Raises EncoderMismatchError."""
         with self._lock:
-            found = self._snapshots.load(SNAPSHOT)
+            found = self._keeper.load()
             if found is not None:
-                state, seq, fingerprint = found
-                if fingerprint != self._fingerprint:
-                    raise EncoderMismatchError(
-                        "the learnt state in the database",
-                        fingerprint,
-                        self._fingerprint,
-                        "Configure that encoder again, or use another database",
-                    )
+                state, self._seq = found
+                self._saved_seq = self._seq
                 for name, learner in self._learners.items():
                     learner.load(_under(state, name))
-                self._seq = self._saved_seq = seq
             self.catch_up()
 
     def observe(self, outcome: Outcome) -> None:
@@ -78,7 +97,7 @@ class Learner:
                 self._learn(outcome)
             elif outcome.seq > self._seq:
                 self.catch_up()
-            if self._seq - self._saved_seq >= self._every:
+            if self._seq - self._saved_seq >= self._keeper.every:
                 self.save()
 
     def catch_up(self) -> None:
@@ -97,13 +116,7 @@ class Learner:
                 for key, value in learner.save().items()
             }
             self._saved_seq = self._seq
-        self._snapshots.save(
-            SNAPSHOT,
-            state,
-            seq=self._saved_seq,
-            fingerprint=self._fingerprint,
-            now_s=self._clock(),
-        )
+            self._keeper.save(state, self._seq)
 
     def _learn(self, outcome: Outcome) -> None:
         for learner in self._learners.values():
