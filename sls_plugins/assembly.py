@@ -38,8 +38,8 @@ def build(
     """An engine from settings, or from a TOML file.
 
     `clock` gives seconds since the epoch, `ids` decision ids (unique in the database), `plugins`
-    are taken in besides the installed ones. Raises ConfigurationError or StorageError, which say what
-    to mend.
+    are taken in besides the installed ones. Raises ConfigurationError or StorageError, which say
+    what to mend.
     """
     settings = load_settings(source)
     found = Plugins.load(settings.plugins, plugins)

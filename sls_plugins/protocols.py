@@ -173,7 +173,7 @@ class OutcomeLog(Protocol):
         vector: Vector | None,
         nearest: tuple[str, float] | None = None,
     ) -> None:
-        """Write a decision behind; `nearest` is the id and similarity of the refused cache entry."""
+        """Write a decision behind; `nearest` is id and similarity of the refused entry."""
 
     def add_hit(self, hit: CacheHit, query: Query, vector: Vector | None) -> None:
         """Write a cache hit behind."""

@@ -6,15 +6,14 @@ import asyncio
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sls_plugins import flow
-from sls_plugins.engine.blocking import Engine
 from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.streams import AsyncAnswerStream, AsyncStreamHost
 from sls_plugins.errors import SLSError
 from sls_plugins.protocols import AsyncCall
-from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Query
+from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Feedback, Query
 
 __all__ = ["AsyncEngine"]
 
@@ -23,29 +22,40 @@ ResultT = TypeVar("ResultT")
 THREADS = 8
 
 
+class Blocking(Protocol):
+    """What is needed of the blocking engine."""
+
+    parts: flow.Parts
+
+    def close(self) -> None:
+        """Save and let go."""
+
+
 class AsyncEngine:
     """`Engine` for async hosts: encoding and the database run in a few threads of its own.
 
-    It shares cache, learnt state and budget with the `Engine` it was made from.
+    It shares cache, learnt state and budget with the engine it is made from; `Engine.as_async`
+    gives one that lives as long as the engine.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        """Wrap an engine; closing either closes both."""
-        self.engine = engine
+    def __init__(self, engine: Blocking) -> None:
+        """Wrap an engine; no thread is started before it is needed."""
+        self.parts = engine.parts
+        self._close = engine.close
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sls")
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
         """The candidates, with their prices."""
-        return self.engine.candidates
+        return tuple(self.parts.candidates.values())
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, as far as a tokenizer is at hand (else an estimate)."""
-        return self.engine.count_tokens(text)
+        return self.parts.tokens.count(text).tokens
 
     async def plan(self, query: Query) -> CacheHit | Decision:
         """Decide without calling."""
-        planned = await self._drive(flow.plan(self.engine.parts, query), _no_call)
+        planned = await self._drive(flow.plan(self.parts, query), _no_call)
         return planned if isinstance(planned, CacheHit) else planned.decision
 
     async def answer(self, query: Query, call: AsyncCall) -> Answer:
@@ -54,33 +64,35 @@ class AsyncEngine:
         Raises NoCandidateLeft, with every cause, or BudgetExhausted. Cancelling gives back what
         was reserved.
         """
-        return await self._drive(flow.answer(self.engine.parts, query), call)
+        return await self._drive(flow.answer(self.parts, query), call)
 
     def stream(self, query: Query, host: AsyncStreamHost[ChunkT]) -> AsyncAnswerStream[ChunkT]:
         """The whole flow, chunk by chunk."""
-        parts = self.engine.parts
-        return AsyncAnswerStream(parts, flow.answer(parts, query), host, self._in_thread)
+        return AsyncAnswerStream(self.parts, flow.answer(self.parts, query), host, self._in_thread)
 
     async def record(self, decision_id: str, answer: Answer) -> None:
         """Tell what came of a decision of `plan`."""
-        await self._in_thread(partial(self.engine.record, decision_id, answer))
+        await self._in_thread(partial(flow.record, self.parts, decision_id, answer))
 
     async def feedback(
         self, decision_id: str, quality: float, *, source: str = "user", weight: float = 1.0
     ) -> None:
         """Say how good an answer was (0…1). Raises InvalidFeedbackError, UnknownDecisionError."""
-        await self._in_thread(
-            partial(self.engine.feedback, decision_id, quality, source=source, weight=weight)
-        )
+        told = Feedback(decision_id=decision_id, quality=quality, source=source, weight=weight)
+        await self._in_thread(partial(flow.feedback, self.parts, told))
 
     async def revoke(self, decision_id: str) -> None:
         """Never again serve the stored answer that this decision made or used."""
-        await self._in_thread(partial(self.engine.revoke, decision_id))
+        await self._in_thread(partial(flow.revoke, self.parts, decision_id))
 
     async def close(self) -> None:
-        """Save what was learnt; let go of files and threads."""
-        await self._in_thread(self.engine.close)
-        self._pool.shutdown(wait=False)
+        """Close the engine: save what was learnt; let go of files and threads."""
+        await asyncio.to_thread(self._close)
+        self.stop()
+
+    def stop(self) -> None:
+        """Let go of the threads, once they have done what they were given."""
+        self._pool.shutdown(wait=True)
 
     async def _in_thread(self, work: Callable[[], ResultT]) -> ResultT:
         """Run blocking work. If cancelled meanwhile, wait for it first, so that nothing leaks."""
@@ -110,7 +122,7 @@ class AsyncEngine:
 
     async def _perform(self, effect: flow.Effect, call: AsyncCall) -> object:
         if not isinstance(effect, flow.Call):
-            return await self._in_thread(partial(flow.perform, self.engine.parts, effect))
+            return await self._in_thread(partial(flow.perform, self.parts, effect))
         with provider(effect.candidate.name):
             return await call(effect.candidate, effect.query)
 

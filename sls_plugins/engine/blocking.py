@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from sls_plugins import flow
+from sls_plugins.engine.asynchronous import AsyncEngine
 from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.streams import AnswerStream, StreamHost
-from sls_plugins.errors import InputError, SLSError
-from sls_plugins.flow.perform import log_outcome
+from sls_plugins.errors import SLSError
 from sls_plugins.protocols import Call
-from sls_plugins.types import (
-    Answer,
-    CacheHit,
-    Candidate,
-    Decision,
-    Feedback,
-    OutcomeKind,
-    Query,
-    Source,
-    Usage,
-)
+from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Feedback, Query
 
 __all__ = ["Engine"]
 
@@ -43,6 +32,7 @@ class Engine:
         self.parts = parts
         self._closers = closers
         self._open = True
+        self._twin = AsyncEngine(self)
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -74,32 +64,7 @@ class Engine:
 
         Raises UnknownDecisionError, or InputError if it was a cache hit.
         """
-        known = self.parts.log.find(decision_id)
-        if known.source is Source.CACHE:
-            raise InputError(f"decision {decision_id!r} was a cache hit: nothing is to be recorded")
-        name = answer.candidate or known.candidate
-        usage = answer.usage or Usage(
-            input_tokens=known.query.input_tokens or 0,
-            output_tokens=self.count_tokens(answer.text),
-            estimated=True,
-        )
-        cost = answer.cost_usd
-        if cost is None:
-            cost = self.parts.cost_usd(self.parts.candidates[name], usage)
-        outcome = replace(
-            known,
-            kind=OutcomeKind.ANSWERED,
-            candidate=name,
-            seq=0,
-            quality=None,
-            usage=usage,
-            cost_usd=cost,
-            latency_s=answer.latency_s,
-            answer_text=answer.text,
-            created_s=self.parts.clock(),
-        )
-        done = replace(answer, candidate=name, decision_id=decision_id, usage=usage, cost_usd=cost)
-        flow.perform(self.parts, flow.Finish(outcome, f"{decision_id}/{name}", done))
+        flow.record(self.parts, decision_id, answer)
 
     def feedback(
         self, decision_id: str, quality: float, *, source: str = "user", weight: float = 1.0
@@ -109,32 +74,22 @@ class Engine:
         Raises InvalidFeedbackError or UnknownDecisionError; nothing is learnt then.
         """
         told = Feedback(decision_id=decision_id, quality=quality, source=source, weight=weight)
-        known = self.parts.log.find(decision_id)
-        graded = replace(
-            known,
-            kind=OutcomeKind.GRADED,
-            seq=0,
-            quality=told.quality,
-            quality_source=told.source,
-            weight=told.weight,
-            usage=None,
-            cost_usd=None,
-            latency_s=None,
-            created_s=self.parts.clock(),
-        )
-        log_outcome(self.parts, graded)
+        flow.feedback(self.parts, told)
 
     def revoke(self, decision_id: str) -> None:
         """Never again serve the stored answer that this decision made or used."""
-        known = self.parts.log.find(decision_id)
-        if self.parts.cache is not None:
-            self.parts.cache.revoke(known.entry_id or decision_id)
+        flow.revoke(self.parts, decision_id)
+
+    def as_async(self) -> AsyncEngine:
+        """This engine for async hosts; the same object every time."""
+        return self._twin
 
     def close(self) -> None:
         """Save what was learnt; let go of files and threads. A second call does nothing."""
         if not self._open:
             return
         self._open = False
+        self._twin.stop()
         self.parts.learner.save()
         for closer in self._closers:
             closer()

@@ -1,5 +1,6 @@
 """One request as a generator that asks for effects; drivers in `engine` perform them."""
 
+from sls_plugins.flow.afterwards import feedback, record, revoke
 from sls_plugins.flow.effects import (
     Call,
     Effect,
@@ -26,6 +27,9 @@ __all__ = [
     "Planned",
     "Reserve",
     "answer",
+    "feedback",
     "perform",
     "plan",
+    "record",
+    "revoke",
 ]

@@ -40,7 +40,7 @@ from sls_plugins.types import (
     Vector,
 )
 
-__all__ = ["Planned", "answer", "plan"]
+__all__ = ["Planned", "answer", "completed", "plan"]
 
 _log = logging.getLogger(__name__)
 
@@ -169,8 +169,13 @@ def _try(
         yield Reserve(reservation_id, decision.estimate_of(name).cost_high_usd)
         start_s = parts.clock()
         said: Answer = yield Call(decision, candidate, planned.query)
-        result = _completed(parts, planned, name, said, parts.clock() - start_s)
-        result = replace(result, failures=failures)
+        elapsed_s = parts.clock() - start_s
+        result = replace(
+            completed(parts, planned.query, name, said),
+            decision_id=decision.id,
+            latency_s=elapsed_s if said.latency_s is None else said.latency_s,
+            failures=failures,
+        )
         verdict: Verdict | None = None
         if parts.judges:
             verdict = yield Grade(planned.query, result)
@@ -195,24 +200,17 @@ def _try(
     return result
 
 
-def _completed(parts: Parts, planned: Planned, name: str, said: Answer, elapsed_s: float) -> Answer:
+def completed(parts: Parts, query: Query, name: str, said: Answer) -> Answer:
     """The provider's answer with everything filled in that the host did not tell."""
     usage = said.usage or Usage(
-        input_tokens=planned.query.input_tokens or 0,
+        input_tokens=query.input_tokens or 0,
         output_tokens=parts.tokens.count(said.text).tokens,
         estimated=True,
     )
     cost = said.cost_usd
     if cost is None:
         cost = parts.cost_usd(parts.candidates[name], usage)
-    return replace(
-        said,
-        candidate=name,
-        decision_id=planned.decision.id,
-        usage=usage,
-        cost_usd=cost,
-        latency_s=elapsed_s if said.latency_s is None else said.latency_s,
-    )
+    return replace(said, candidate=name, usage=usage, cost_usd=cost)
 
 
 def _failed(parts: Parts, planned: Planned, error: ProviderError) -> Generator[Effect, Any, None]:
@@ -221,7 +219,7 @@ def _failed(parts: Parts, planned: Planned, error: ProviderError) -> Generator[E
     outcome = planned.outcome(OutcomeKind.FAILED, error.candidate, parts.clock())
     outcome = replace(outcome, error=str(error.__cause__ or error))
     if isinstance(partial, Answer):
-        told = _completed(parts, planned, error.candidate, partial, 0.0)
+        told = completed(parts, planned.query, error.candidate, partial)
         outcome = replace(outcome, usage=told.usage, cost_usd=told.cost_usd)
     yield Finish(outcome, f"{planned.decision.id}/{error.candidate}")
 

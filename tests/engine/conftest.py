@@ -11,9 +11,7 @@ import pytest
 from sls_plugins import Budget, Candidate, Engine, Settings, build
 
 CANDIDATES = (
-    Candidate(
-        name="small", input_usd_per_mtok=0.1, output_usd_per_mtok=0.4, context_window=4_000
-    ),
+    Candidate(name="small", input_usd_per_mtok=0.1, output_usd_per_mtok=0.4, context_window=4_000),
     Candidate(
         name="middle",
         input_usd_per_mtok=1.0,
@@ -50,7 +48,9 @@ def make_engine(settings: Settings) -> Iterator[MakeEngine]:
     """Makes engines from changed settings and closes them afterwards."""
     made: list[Engine] = []
 
-    def make(folder: Path | None = None, *, plugins: tuple[object, ...] = (), **changes: object) -> Engine:
+    def make(
+        folder: Path | None = None, *, plugins: tuple[object, ...] = (), **changes: object
+    ) -> Engine:
         counter = itertools.count(len(made) * 1_000_000)
         changed = settings.model_copy(update={**changes, "folder": folder})
         engine = build(changed, ids=lambda: f"d{next(counter)}", plugins=plugins)

@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from sls_plugins import Answer, Budget, CacheHit, Candidate, Decision, Query, Source, Usage, hookimpl
+from sls_plugins import (
+    Answer,
+    Budget,
+    CacheHit,
+    Candidate,
+    Decision,
+    Query,
+    Source,
+    Usage,
+    hookimpl,
+)
 from sls_plugins.errors import (
     BudgetExhausted,
     InputError,
@@ -133,7 +143,9 @@ def test_a_query_too_large_for_every_context_window_is_refused(make_engine):
 def test_only_candidates_that_can_are_asked(make_engine):
     """A needed capability is never traded for price."""
     engine, call = make_engine(), Recorder()
-    answer = engine.answer(Query(text="What is on this picture?", needs=frozenset({"vision"})), call)
+    answer = engine.answer(
+        Query(text="What is on this picture?", needs=frozenset({"vision"})), call
+    )
     assert answer.candidate == "large"
 
 
