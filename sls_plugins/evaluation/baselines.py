@@ -21,6 +21,7 @@ from sls_plugins.types import Candidate
 __all__ = [
     "Mix",
     "Outcomes",
+    "Rivals",
     "best_mix",
     "compare",
     "oracle",
@@ -51,6 +52,27 @@ class Mix:
     share: float
     quality: float
     usd_per_query: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rivals:
+    """The policies beside which a run is shown; `singles` are sorted, the best one first."""
+
+    singles: tuple[Policy, ...]
+    random: Policy
+    mix: Policy
+    oracle_at_spend: Policy
+    oracle: Policy
+
+    @property
+    def all(self) -> tuple[Policy, ...]:
+        """All of them, as a table lists them."""
+        return (*self.singles, self.random, self.mix, self.oracle_at_spend, self.oracle)
+
+    @property
+    def drawn(self) -> tuple[Policy, ...]:
+        """Those worth a curve: the best single candidate, and the best mix at the same spend."""
+        return (self.singles[0], self.mix)
 
 
 def table_of(
@@ -147,14 +169,14 @@ def oracle_at(outcomes: Outcomes, usd_per_query: float) -> Policy:
     return _chosen("oracle at the same spend", outcomes, choose(high))
 
 
-def compare(outcomes: Outcomes, usd_per_query: float) -> tuple[Policy, ...]:
+def compare(outcomes: Outcomes, usd_per_query: float) -> Rivals:
     """All rivals of a policy that spent this much per query."""
-    return (
-        *sorted(singles(outcomes), key=lambda policy: -policy.quality),
-        random_policy(outcomes),
-        _mix_policy(outcomes, best_mix(outcomes, usd_per_query)),
-        oracle_at(outcomes, usd_per_query),
-        oracle(outcomes),
+    return Rivals(
+        singles=tuple(sorted(singles(outcomes), key=lambda policy: -policy.quality)),
+        random=random_policy(outcomes),
+        mix=_mix_policy(outcomes, best_mix(outcomes, usd_per_query)),
+        oracle_at_spend=oracle_at(outcomes, usd_per_query),
+        oracle=oracle(outcomes),
     )
 
 

@@ -18,21 +18,19 @@ _Z95 = 1.959963984540054
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean with its 95 % interval."""
+    """A mean with its 95 % interval, which one value alone does not have."""
 
     mean: float
-    low: float
-    high: float
+    low: float | None = None
+    high: float | None = None
 
 
 def mean_interval(values: Sequence[float] | Floats) -> Interval:
-    """Mean with the normal 95 % interval, rows taken as independent; of nothing, all NaN."""
+    """Mean of one value or more, with the normal 95 % interval; rows are taken as independent."""
     sample = np.asarray(values, dtype=np.float64)
-    if sample.size == 0:
-        return Interval(math.nan, math.nan, math.nan)
     mean = float(sample.mean())
     if sample.size == 1:
-        return Interval(mean, math.nan, math.nan)
+        return Interval(mean)
     half = _Z95 * float(sample.std(ddof=1)) / math.sqrt(sample.size)
     return Interval(mean, mean - half, mean + half)
 

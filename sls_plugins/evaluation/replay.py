@@ -16,11 +16,11 @@ from sls_plugins.engine import Engine
 from sls_plugins.errors import BudgetExhausted, NoCandidateLeft, ProviderError
 from sls_plugins.evaluation.charges import charge
 from sls_plugins.evaluation.receipts import Receipts
-from sls_plugins.evaluation.results import Decided
+from sls_plugins.evaluation.results import Decided, ReplayResult
 from sls_plugins.evaluation.traces import RoutingRow
 from sls_plugins.types import Answer, CacheHit, Candidate, Query, Source
 
-__all__ = ["Ids", "ReplayOptions", "ReplayResult", "VirtualClock", "replay"]
+__all__ = ["Ids", "ReplayOptions", "VirtualClock", "replay"]
 
 
 class VirtualClock:
@@ -73,19 +73,6 @@ class ReplayOptions:
             raise ValueError(f"feedback_rate must be within 0…1, not {self.feedback_rate}")
         if self.feedback_delay < 0:
             raise ValueError(f"feedback_delay must be 0 or more, not {self.feedback_delay}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayResult:
-    """All rows as they were decided, in order, and how long it took in real seconds."""
-
-    decided: tuple[Decided, ...]
-    seconds: float
-
-    @property
-    def counted(self) -> tuple[Decided, ...]:
-        """The rows that figures are made of: all but the warm ones."""
-        return tuple(row for row in self.decided if not row.warm)
 
 
 Watch = Callable[[Decided], None]

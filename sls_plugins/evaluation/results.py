@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from sls_plugins.types import Source
 
-__all__ = ["Chart", "Decided", "Fact", "JsonValue", "Policy", "Report", "Series"]
+__all__ = ["Chart", "Decided", "Fact", "JsonValue", "Policy", "ReplayResult", "Report", "Series"]
 
 JsonValue: TypeAlias = (
     bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"] | None
@@ -40,6 +40,19 @@ class Decided:
     predicted_quality: float | None = None
     predicted_cost_usd: float | None = None
     warm: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayResult:
+    """All rows as they were decided, in order, and how long it took in real seconds."""
+
+    decided: tuple[Decided, ...]
+    seconds: float
+
+    @property
+    def counted(self) -> tuple[Decided, ...]:
+        """The rows that figures are made of: all but the warm ones."""
+        return tuple(row for row in self.decided if not row.warm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
