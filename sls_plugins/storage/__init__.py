@@ -1,1 +1,21 @@
-"""The storage room."""
+"""Rows in SQL: the cache's entries, decisions, their outcomes, money, learnt state."""
+
+from __future__ import annotations
+
+from sls_plugins.storage.accounts import SqlAccounts
+from sls_plugins.storage.database import Database
+from sls_plugins.storage.entries import SqlEntryStore
+from sls_plugins.storage.log import SqlOutcomeLog
+from sls_plugins.storage.snapshots import SqlSnapshotStore
+from sls_plugins.storage.stores import Stores, make, open_stores
+
+__all__ = [
+    "Database",
+    "SqlAccounts",
+    "SqlEntryStore",
+    "SqlOutcomeLog",
+    "SqlSnapshotStore",
+    "Stores",
+    "make",
+    "open_stores",
+]

@@ -1,0 +1,208 @@
+"""One database: reads from many threads, writes in order."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import deque
+from contextlib import suppress
+from types import TracebackType
+from typing import Self, TypeVar
+
+from sqlalchemy import Connection, Engine, inspect, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from sls_plugins.errors import StorageError
+from sls_plugins.protocols import Clock
+from sls_plugins.storage.dialect import Place, locate, make_engine, prepare, storage_error
+from sls_plugins.storage.tables import METADATA, SCHEMA_VERSION, meta
+from sls_plugins.storage.transactor import Losses, Operation, Transactor
+from sls_plugins.storage.writer import DirectWriter, QueueWriter
+
+__all__ = ["Database"]
+
+T = TypeVar("T")
+
+IDLE_READERS = 32
+
+
+class Database:
+    """Rows in SQLite (a file, or memory for `url=None`) or PostgreSQL. Threads may share it.
+
+    Writes are queued for one thread, which commits all that are waiting at once: what `write`
+    returned, and what was queued before it, survives the death of this process (on SQLite with
+    `synchronous=NORMAL`, the newest commits may be lost if the whole machine loses its power).
+    Several processes may use one file. Raises StorageError if the database cannot be used.
+    """
+
+    def __init__(self, url: str | None, clock: Clock) -> None:
+        self.clock = clock
+        self._place = locate(url)
+        self._pid = os.getpid()
+        self._losses = Losses(self._place)
+        self._readers: deque[Connection] = deque()
+        self._memory_lock = threading.Lock()
+        self._engine = make_engine(self._place)
+        transactor = Transactor(self._engine, self._place)
+        try:
+            _create(transactor, self._place)
+        except SQLAlchemyError as error:
+            raise storage_error(self._place, error) from error
+        self._writer = self._make_writer(transactor)
+        self._finalizer = weakref.finalize(
+            self, _close, self._pid, self._writer, self._readers, self._engine
+        )
+
+    @property
+    def url(self) -> str:
+        """Where it is, without a password."""
+        return self._place.shown
+
+    @property
+    def failures(self) -> tuple[Exception, ...]:
+        """Why writes behind were lost: the newest hundred, oldest first."""
+        return self._losses.newest
+
+    @property
+    def lost(self) -> int:
+        """How many writes behind were lost since it was opened."""
+        return self._losses.count
+
+    def read(self, operation: Operation[T]) -> T:
+        """Run it on committed rows, in the caller's thread."""
+        self._check_usable()
+        try:
+            if self._place.in_memory:
+                return self._read_memory(operation)
+            return self._read_file(operation)
+        except SQLAlchemyError as error:
+            raise storage_error(self._place, error) from error
+
+    def write(self, operation: Operation[T]) -> T:
+        """Run it in a transaction; returns its result when that is committed.
+
+        If it raises, nothing of it is kept. It may be run twice (again on its own, when another
+        operation of the same transaction failed). Raises StorageError without running it, once,
+        if the database lost writes behind before.
+        """
+        self._check_usable()
+        self._losses.report()
+        try:
+            return self._writer.write(operation)
+        except SQLAlchemyError as error:
+            raise storage_error(self._place, error) from error
+
+    def write_later(self, operation: Operation[object], topic: str = "") -> None:
+        """Queue it behind all earlier writes; `topic` is a word for `catch_up`.
+
+        What fails is logged, counted in `lost` and kept in `failures`.
+        """
+        self._check_usable()
+        self._writer.write_later(operation, topic)
+
+    def catch_up(self, topic: str) -> None:
+        """Return when the writes behind of this topic are committed (or lost)."""
+        self._check_usable()
+        self._writer.catch_up(topic)
+
+    def flush(self) -> None:
+        """Return when all queued writes are committed. Raises StorageError if some were lost."""
+        self._check_usable()
+        self._writer.flush()
+        self._losses.report()
+
+    def close(self) -> None:
+        """Write what is queued, then let go of all connections. May be called again."""
+        self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _make_writer(self, transactor: Transactor) -> DirectWriter | QueueWriter:
+        if self._place.in_memory:
+            return DirectWriter(transactor, self._losses, self._memory_lock)
+        return QueueWriter(transactor, self._losses, self._place)
+
+    def _check_usable(self) -> None:
+        if os.getpid() != self._pid:
+            problem = (
+                "it was opened before this process was forked; open it in the child, after the fork"
+            )
+            raise StorageError(self.url, problem)
+        if not self._finalizer.alive:
+            raise StorageError(self.url, "it is closed; open it again")
+
+    def _read_memory(self, operation: Operation[T]) -> T:
+        with self._memory_lock, self._engine.connect() as connection:
+            return operation(connection)
+
+    def _read_file(self, operation: Operation[T]) -> T:
+        connection = self._reader()
+        sound = False
+        try:
+            result = operation(connection)
+            sound = True
+        finally:
+            if sound and len(self._readers) < IDLE_READERS and self._finalizer.alive:
+                self._readers.append(connection)
+            else:
+                connection.close()
+        return result
+
+    def _reader(self) -> Connection:
+        with suppress(IndexError):
+            return self._readers.pop()
+        return self._engine.connect()
+
+
+def _create(transactor: Transactor, place: Place) -> None:
+    """Make the tables unless they are there; refuse those of a newer version."""
+    prepare(transactor.connection)
+    found = _stored_version(transactor.connection)
+    if found is None:
+        transactor.run([_create_tables])
+        found = _stored_version(transactor.connection)
+    if found != SCHEMA_VERSION:
+        problem = (
+            f"its tables have version {found}, this program knows version {SCHEMA_VERSION}: "
+            "upgrade sls-plugins, or use another database"
+        )
+        raise StorageError(place.shown, problem)
+
+
+def _stored_version(connection: Connection) -> int | None:
+    if not inspect(connection).has_table(meta.name):
+        return None
+    stored = connection.execute(select(meta.c.value).where(meta.c.key == "schema_version")).scalar()
+    return None if stored is None else int(stored)
+
+
+def _create_tables(connection: Connection) -> None:
+    """In one excluding transaction, so that two processes may start at the same time."""
+    if _stored_version(connection) is None:
+        METADATA.create_all(connection)
+        connection.execute(meta.insert(), {"key": "schema_version", "value": str(SCHEMA_VERSION)})
+
+
+def _close(
+    pid: int,
+    writer: DirectWriter | QueueWriter,
+    readers: deque[Connection],
+    engine: Engine,
+) -> None:
+    """Run by `close`, by the garbage collector or at the interpreter's exit, whichever is first."""
+    if os.getpid() != pid:
+        return  # the thread and the connections belong to the process that we were forked from
+    writer.close()
+    while readers:
+        readers.popleft().close()
+    engine.dispose()

@@ -1,0 +1,72 @@
+"""Turns a row of the cache into columns, without the host's own objects."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import Row
+
+from sls_plugins.storage.codec import USAGE, dumped, plain, real, taken, usage_of
+from sls_plugins.types import Answer, CacheEntry, Source, Space
+
+__all__ = ["entry_of", "entry_values"]
+
+_ANSWER = ("source", "decision_id", "cost_usd", "latency_s", "cacheable", "similarity")
+
+
+def entry_values(entry: CacheEntry, vector: bytes | None, fingerprint: str) -> dict[str, Any]:
+    """Columns of a cache row; the answer's `raw` is left out."""
+    answer = entry.answer
+    rest = taken(answer, _ANSWER)
+    rest["from_query_id"] = answer.from_query_id
+    rest["failures"] = answer.failures
+    rest["usage"] = None if answer.usage is None else taken(answer.usage, USAGE)
+    return {
+        "id": entry.id,
+        "tenant": plain(entry.space.tenant),
+        "scope": plain(entry.space.scope),
+        "key": plain(entry.key),
+        "query_id": plain(entry.query_id),
+        "text": plain(entry.text),
+        "task": plain(entry.task),
+        "candidate": answer.candidate,
+        "answer_text": plain(answer.text),
+        "payload": None if answer.payload is None else plain(answer.payload),
+        "answer": dumped(rest),
+        "fingerprint": fingerprint,
+        "vector": vector,
+        "created_s": real(entry.created_s),
+        "expires_s": real(entry.expires_s),
+        "revoked": bool(entry.revoked),
+        "good": real(entry.good),
+        "bad": real(entry.bad),
+    }
+
+
+def entry_of(row: Row[Any]) -> CacheEntry:
+    """The cache entry of a row (its vector and fingerprint are not part of it)."""
+    rest = json.loads(row.answer)
+    answer = Answer(
+        text=row.answer_text,
+        candidate=row.candidate,
+        source=Source(rest.pop("source")),
+        payload=row.payload,
+        usage=usage_of(rest.pop("usage")),
+        failures=tuple((name, why) for name, why in rest.pop("failures")),
+        **rest,
+    )
+    return CacheEntry(
+        id=row.id,
+        space=Space(row.tenant, row.scope),
+        key=row.key,
+        query_id=row.query_id,
+        text=row.text,
+        answer=answer,
+        task=row.task,
+        created_s=row.created_s,
+        expires_s=row.expires_s,
+        revoked=row.revoked,
+        good=row.good,
+        bad=row.bad,
+    )

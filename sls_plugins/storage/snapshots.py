@@ -1,0 +1,94 @@
+"""Learnt state in SQL, as arrays without objects."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, bindparam, delete, select
+
+from sls_plugins.errors import StorageError
+from sls_plugins.storage.database import Database
+from sls_plugins.storage.tables import snapshots
+from sls_plugins.types import State
+
+__all__ = ["SqlSnapshotStore"]
+
+KEPT = 3
+
+_newest = (
+    select(snapshots.c.id)
+    .where(snapshots.c.name == bindparam("named"))
+    .order_by(snapshots.c.id.desc())
+)
+_OUTDATED = delete(snapshots).where(
+    snapshots.c.name == bindparam("named"),
+    snapshots.c.id.not_in(_newest.limit(KEPT)),
+)
+_LOAD = (
+    select(snapshots.c.seq, snapshots.c.fingerprint, snapshots.c.npz)
+    .where(snapshots.c.name == bindparam("named"))
+    .order_by(snapshots.c.id.desc())
+    .limit(1)
+)
+
+
+class SqlSnapshotStore:
+    """A `SnapshotStore` in a database; of each name the newest few are kept."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save(self, name: str, state: State, *, seq: int, fingerprint: str, now_s: float) -> None:
+        """Keep a state which has learnt the log up to `seq`. ValueError for arrays of objects."""
+        values = {
+            "name": name,
+            "seq": seq,
+            "fingerprint": fingerprint,
+            "created_s": now_s,
+            "npz": _packed(state),
+        }
+
+        def insert(sql: Connection) -> None:
+            sql.execute(snapshots.insert(), values)
+            sql.execute(_OUTDATED, {"named": name})
+
+        self._database.write(insert)
+
+    def load(self, name: str) -> tuple[State, int, str] | None:
+        """The newest state of this name, its `seq` and its encoder's fingerprint.
+
+        Raises StorageError if it is damaged.
+        """
+        row = self._database.read(lambda sql: sql.execute(_LOAD, {"named": name}).first())
+        if row is None:
+            return None
+        try:
+            state = _unpacked(row.npz)
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            problem = f"the newest snapshot {name!r} is damaged ({error}): delete its row"
+            raise StorageError(self._database.url, problem) from error
+        return state, int(row.seq), str(row.fingerprint)
+
+
+def _packed(state: State) -> bytes:
+    """An .npz file. Written here because `numpy.savez` cannot take every name as a keyword."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in state.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _unpacked(blob: bytes) -> State:
+    with zipfile.ZipFile(io.BytesIO(blob)) as archive:
+        return {name.removesuffix(".npy"): _array(archive, name) for name in archive.namelist()}
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> NDArray[np.generic]:
+    with archive.open(name) as member:
+        array: NDArray[np.generic] = np.lib.format.read_array(member, allow_pickle=False)
+    return array

@@ -1,0 +1,192 @@
+"""Writers: one transaction at a time, many operations in each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from sls_plugins.errors import SLSError, StorageError
+from sls_plugins.storage.dialect import Place
+from sls_plugins.storage.transactor import CannotBeginError, Losses, Operation, Transactor
+
+__all__ = ["DirectWriter", "QueueWriter"]
+
+T = TypeVar("T")
+
+BATCH_OPERATIONS = 256
+BACKLOG_OPERATIONS = 4096
+CLOSE_S = 60.0
+
+# What an operation may end with: the database's word, ours, or a value that cannot be stored.
+OPERATION_ERRORS = (
+    SQLAlchemyError,
+    SLSError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+
+
+class DirectWriter:
+    """Writes in the caller's thread, under a lock that readers of the same connection share."""
+
+    def __init__(self, transactor: Transactor, losses: Losses, lock: threading.Lock) -> None:
+        self._transactor = transactor
+        self._losses = losses
+        self._lock = lock
+
+    def write(self, operation: Operation[T]) -> T:
+        """Run it in a transaction of its own."""
+        with self._lock:
+            result: T = self._transactor.run([operation])[0]
+        return result
+
+    def write_later(self, operation: Operation[object], _topic: str) -> None:
+        """Run it now: that is quicker than another thread."""
+        try:
+            self.write(operation)
+        except OPERATION_ERRORS as error:
+            self._losses.add(error)
+
+    def catch_up(self, _topic: str) -> None:
+        """Nothing is ever pending."""
+
+    def flush(self) -> None:
+        """Nothing is ever pending."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        with self._lock:
+            self._transactor.close()
+
+
+@dataclass(slots=True)
+class _Job:
+    operation: Operation[Any]
+    future: Future[Any] | None
+
+
+class QueueWriter:
+    """One thread that writes what is queued, in order: all that is waiting in one transaction."""
+
+    def __init__(self, transactor: Transactor, losses: Losses, place: Place) -> None:
+        self._transactor = transactor
+        self._losses = losses
+        self._place = place
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._queued = 0
+        self._done = 0
+        self._newest: dict[str, int] = {}
+        self._batch: Sequence[_Job] = ()
+        self._thread = threading.Thread(target=self._work, name="sls-storage", daemon=True)
+        self._thread.start()
+
+    def write(self, operation: Operation[T]) -> T:
+        """Wait until it, and all that was queued before, is committed."""
+        future: Future[T] = Future()
+        self._put(_Job(operation, future), "")
+        return future.result()
+
+    def write_later(self, operation: Operation[object], topic: str) -> None:
+        """Queue it; waits only if too much is queued."""
+        if self._queued - self._done > BACKLOG_OPERATIONS:
+            self.flush()
+        self._put(_Job(operation, None), topic)
+
+    def catch_up(self, topic: str) -> None:
+        """Return when what was queued on this topic is done."""
+        if self._newest.get(topic, 0) > self._done:
+            self.flush()
+
+    def flush(self) -> None:
+        """Return when all that was queued is done."""
+        self.write(_nothing)
+
+    def close(self) -> None:
+        """Write what is queued, then end the thread."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        if threading.current_thread() is not self._thread:
+            self._thread.join(CLOSE_S)
+
+    def _put(self, job: _Job, topic: str) -> None:
+        with self._lock:
+            if self._closed:
+                raise StorageError(self._place.shown, "it is closed; open it again to write")
+            self._queue.put(job)
+            self._queued += 1
+            self._newest[topic] = self._queued
+
+    def _work(self) -> None:
+        try:
+            while batch := self._next_batch():
+                self._batch = batch
+                self._commit(batch)
+                self._batch = ()
+                self._done += len(batch)
+        finally:
+            self._abandon()
+
+    def _next_batch(self) -> list[_Job]:
+        batch: list[_Job] = []
+        while len(batch) < BATCH_OPERATIONS and not (batch and self._queue.empty()):
+            job = self._queue.get()
+            if job is None:
+                self._queue.put(None)  # seen again by the next call, which then finds it alone
+                break
+            batch.append(job)
+        return batch
+
+    def _commit(self, batch: Sequence[_Job]) -> None:
+        try:
+            results = self._transactor.run([job.operation for job in batch])
+        except CannotBeginError as error:
+            for job in batch:
+                self._fail(job, error)
+        except OPERATION_ERRORS as error:
+            if len(batch) == 1:
+                self._fail(batch[0], error)
+                return
+            for job in batch:  # one of them is at fault, or there is no room for all of them
+                self._commit([job])
+        else:
+            for job, result in zip(batch, results, strict=True):
+                if job.future is not None:
+                    job.future.set_result(result)
+
+    def _fail(self, job: _Job, error: Exception) -> None:
+        if job.future is None:
+            self._losses.add(error)
+        else:
+            job.future.set_exception(error)
+
+    def _abandon(self) -> None:
+        """Leave nobody waiting, also when the thread ends by a bug."""
+        with self._lock:
+            self._closed = True
+        left = [job for job in self._batch if job.future is None or not job.future.done()]
+        while not self._queue.empty():
+            job = self._queue.get()
+            if job is not None:
+                left.append(job)
+        for job in left:
+            ended = StorageError(self._place.shown, "the writing thread has ended; open it again")
+            self._fail(job, ended)
+        self._transactor.close()
+
+
+def _nothing(_connection: Connection) -> None:
+    """Write nothing, in order."""
