@@ -36,22 +36,15 @@ BUILTIN = EntryPoint(name="builtin", value="sls_plugins.defaults", group=PROJECT
 EXTRAS: Mapping[str, str] = {
     "chromadb": "chroma",
     "genai_prices": "prices",
-    "huggingface_hub": "minilm",
-    "jinja2": "dashboard",
-    "langchain_core": "langchain",
-    "llama_index": "llama-index",
-    "matplotlib": "dashboard",
     "onnxruntime": "onnx",
     "psycopg": "postgres",
-    "pymoo": "evolutionary",
     "safetensors": "minilm",
     "sentence_transformers": "sentence-transformers",
     "sklearn": "ml",
     "threadpoolctl": "minilm",
     "tokenizers": "minilm",
-    "torch": "sentence-transformers",
 }
-"""Which extra brings a library, by the name under which it is imported."""
+"""Which extra brings the library of a built-in part, by the name under which it is imported."""
 
 Kind: TypeAlias = Literal["encoder", "store", "index", "predictor", "scheduler", "judge"]
 """What a part is; "index" is registered by the hook `sls_indexes`, the others by `sls_<kind>s`."""
@@ -85,19 +78,19 @@ class _Function:
         chosen = [facts[name] for name in self.arguments]
         try:
             _named(self.plugin, self.hook, lambda: self.function(*chosen))
-        except SLSError as error:
-            logger.error("%s; the query goes on without it", error, exc_info=error)  # noqa: TRY400 -- `error` carries its cause
+        except SLSError:
+            logger.exception("plugin %r: %s failed; nobody else notices", self.plugin, self.hook)
 
 
 class Plugins:
     """The plugins of one engine: registries of parts by name, and observers.
 
-    `names` are the plugins' names in the order in which they were taken in.
-    Raises PluginError for a plugin that cannot be taken in, or that brings a name twice.
+    Made from plugin objects by name; `load` finds the installed ones. `names` are in the order in
+    which they were taken in. Raises PluginError for a plugin that cannot be taken in, and for a
+    part's name that is brought twice.
     """
 
     def __init__(self, plugins: Iterable[tuple[str, object]]) -> None:
-        """Take in plugin objects by name; `load` finds the installed ones."""
         manager = pluggy.PluginManager(PROJECT)
         manager.add_hookspecs(hookspecs)
         for name, plugin in plugins:
@@ -125,7 +118,9 @@ class Plugins:
         installed = _installed()
         wanted = _wanted(names, environ, installed)
         found = [(name, _named(name, "import", installed[name].load)) for name in wanted]
-        return cls([*found, *_name_extra(extra)])
+        for place, plugin in enumerate(extra, start=1):
+            found.append((getattr(plugin, "__name__", f"{type(plugin).__name__}#{place}"), plugin))
+        return cls(found)
 
     def encoders(self) -> Mapping[str, Registered]:
         """Encoders by name."""
@@ -227,14 +222,6 @@ def _wanted(
     return list(dict.fromkeys([BUILTIN.name, *names]))
 
 
-def _name_extra(extra: Sequence[object]) -> list[tuple[str, object]]:
-    """Names for plugin objects: a module's or class's own, else the type's and its place."""
-    return [
-        (getattr(plugin, "__name__", f"{type(plugin).__name__}#{place}"), plugin)
-        for place, plugin in enumerate(extra, start=1)
-    ]
-
-
 def _register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:
     """Take in one plugin; PluginError if it is there already or implements no hook rightly."""
     if manager.has_plugin(name):
@@ -290,18 +277,16 @@ def _collect(manager: pluggy.PluginManager, kind: Kind) -> Mapping[str, Register
 
 def _collect_candidates(manager: pluggy.PluginManager) -> tuple[Candidate, ...]:
     """All candidates that plugins add."""
-    found: dict[str, Candidate] = {}
+    found: list[Candidate] = []
     for each in reversed(_functions(manager, "sls_candidates")):
         brought = each.ask()
-        if not isinstance(brought, Sequence):
+        if not isinstance(brought, list | tuple):
             raise PluginError(each.plugin, f"{each.hook} must return a list, not {brought!r}")
         for candidate in brought:
             if not isinstance(candidate, Candidate):
                 raise PluginError(each.plugin, f"{each.hook}: {candidate!r} is not a Candidate")
-            if candidate.name in found:
-                raise PluginError(each.plugin, f"brings candidate {candidate.name!r} once more")
-            found[candidate.name] = candidate
-    return tuple(found.values())
+            found.append(candidate)
+    return tuple(found)
 
 
 def _factory(part: Registered, what: str) -> Factory:
