@@ -1,0 +1,146 @@
+"""Turns a chat model's message into an answer that can be kept, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    message_to_dict,
+    messages_from_dict,
+)
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatResult
+
+from sls_plugins.types import Answer, Estimate, Source, Usage
+
+__all__ = ["answer_of", "facts_of", "message_answer", "message_of", "usage_of"]
+
+_FINISHED = frozenset(
+    {
+        "",
+        "complete",
+        "completed",
+        "end_turn",
+        "eos",
+        "eos_token",
+        "finish",
+        "finished",
+        "stop",
+        "stop_sequence",
+    }
+)
+"""Reasons to end an answer, over the providers, that mean it is whole; others are not trusted."""
+
+_BILLS = ("token_usage", "usage")
+"""Where providers put their own counts into the response's metadata."""
+
+
+def answer_of(result: ChatResult, latency_s: float) -> Answer:
+    """The answer in a chat result, whose live object stays with it. Raises ValueError if empty."""
+    if not result.generations:
+        raise ValueError("the chat model returned no generation")
+    first = result.generations[0]
+    metadata = {
+        **(result.llm_output or {}),
+        **(first.generation_info or {}),
+        **first.message.response_metadata,
+    }
+    message = first.message.model_copy(update={"response_metadata": metadata})
+    return message_answer(message, latency_s=latency_s, raw=result)
+
+
+def message_answer(message: BaseMessage, *, latency_s: float | None, raw: object) -> Answer:
+    """The answer in one message, with all that its metadata tells."""
+    cacheable = _is_whole(message)
+    return Answer(
+        text=str(message.text),
+        usage=usage_of(getattr(message, "usage_metadata", None)),
+        cost_usd=_billed_usd(message.response_metadata),
+        latency_s=latency_s,
+        cacheable=cacheable,
+        payload=_dump(message) if cacheable else None,
+        raw=raw,
+    )
+
+
+def message_of(answer: Answer) -> AIMessage:
+    """A new message for a stored answer: no id yet, no tokens used."""
+    message = AIMessage(content=answer.text)
+    if answer.payload is not None:
+        (stored,) = messages_from_dict([json.loads(answer.payload)])
+        message = AIMessage(
+            content=stored.content,
+            additional_kwargs=stored.additional_kwargs,
+            response_metadata=stored.response_metadata,
+            name=stored.name,
+        )
+    message.usage_metadata = UsageMetadata(input_tokens=0, output_tokens=0, total_tokens=0)
+    return message
+
+
+def usage_of(told: UsageMetadata | None) -> Usage | None:
+    """Tokens as LangChain tells them; None if it does not."""
+    if told is None:
+        return None
+    return Usage(
+        input_tokens=told["input_tokens"],
+        output_tokens=told["output_tokens"],
+        cached_tokens=told.get("input_token_details", {}).get("cache_read") or 0,
+        reasoning_tokens=told.get("output_token_details", {}).get("reasoning") or 0,
+    )
+
+
+def facts_of(answer: Answer, estimate: Estimate | None) -> dict[str, Any]:
+    """What a caller may want to know of an answer, in plain values."""
+    facts: dict[str, Any] = {
+        "decision_id": answer.decision_id,
+        "source": str(answer.source),
+        "candidate": answer.candidate,
+        "predicted_cost_usd": estimate.cost_usd if estimate else None,
+        "cost_usd": answer.cost_usd,
+        "predicted_quality": estimate.quality if estimate else None,
+        "failures": dict(answer.failures),
+    }
+    if answer.source is Source.CACHE:
+        facts["similarity"] = answer.similarity
+    return facts
+
+
+def _billed_usd(metadata: Mapping[str, Any]) -> float | None:
+    """What the provider says it charged; OpenRouter and others put it beside the token counts."""
+    bill = metadata.get("token_usage")
+    cost = bill.get("cost") if isinstance(bill, Mapping) else None
+    return float(cost) if isinstance(cost, int | float) and cost >= 0 else None
+
+
+def _is_whole(message: BaseMessage) -> bool:
+    """Whether another user may get this answer: said in full, no refusal, nothing left to do."""
+    if not isinstance(message, AIMessage) or not str(message.text).strip():
+        return False
+    if message.tool_calls or message.invalid_tool_calls:
+        return False
+    if message.additional_kwargs.get("refusal") or message.additional_kwargs.get("function_call"):
+        return False
+    metadata = message.response_metadata
+    told = [metadata.get(key) or "" for key in ("finish_reason", "stop_reason", "status")]
+    return all(str(reason).lower() in _FINISHED for reason in told)
+
+
+def _dump(message: BaseMessage) -> str:
+    """The message as JSON, without what belongs to the call that made it."""
+    kept = {
+        key: value
+        for key, value in message.response_metadata.items()
+        if key not in _BILLS and key != "sls"
+    }
+    plain = AIMessage(
+        content=message.content,
+        additional_kwargs=message.additional_kwargs,
+        response_metadata=kept,
+        name=message.name,
+    )
+    return json.dumps(message_to_dict(plain), ensure_ascii=False, default=str)

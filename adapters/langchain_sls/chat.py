@@ -1,0 +1,322 @@
+"""A chat model that answers from the cache or with the model that is worth its price."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing
+from dataclasses import replace
+from typing import Any, Self
+
+from langchain_core.caches import BaseCache
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import run_in_executor
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
+
+from langchain_sls.answers import answer_of, facts_of, message_of
+from langchain_sls.inner import TOOL_OPTIONS, calls_tools, inner_of
+from langchain_sls.messages import (
+    TASK,
+    TENANT,
+    Labels,
+    RunManager,
+    Turn,
+    labelled,
+    labels_of,
+    query_of,
+    turn_of,
+)
+from langchain_sls.streaming import AsyncChatHost, ChatHost, Stamp
+from sls_plugins.engine import AsyncEngine, Engine
+from sls_plugins.errors import UnknownCandidateError
+from sls_plugins.types import Answer, Candidate, Estimate, Query, Source
+
+__all__ = ["ChatSLS"]
+
+NOT_FORWARDED = frozenset({TENANT, TASK, "model"})
+"""Keywords of a call that are for the scheduler, not for the model."""
+
+
+class ChatSLS(BaseChatModel):
+    """A LangChain chat model which schedules each call to one of several chat models.
+
+    `models` are LangChain's own chat models by the name of the engine's candidate. `tenant` and
+    `task` label the queries of every call which says nothing else; `epoch` is part of the cache's
+    scope: change it when a model behind a name, or what it should say, has changed.
+    `temperature`, `max_tokens` and `stop` are handed to every model unless a call brings its own.
+
+    Every answer tells its decision under ``response_metadata["sls"]``; pass its `decision_id` to
+    `engine.feedback`. A call may name a candidate: ``invoke("…", model="large")``.
+
+    Raises UnknownCandidateError for a model without a candidate or a candidate without a model.
+    LangChain's global cache is not asked unless `cache=True`: it knows neither costs nor tenants.
+    """
+
+    engine: Engine = Field(exclude=True, repr=False)
+    models: Mapping[str, BaseChatModel] = Field(exclude=True, repr=False)
+    tenant: str = ""
+    task: str = ""
+    epoch: str = ""
+    temperature: float | None = None
+    max_tokens: int | None = None
+    stop: list[str] | None = None
+    streaming: bool = False
+    cache: BaseCache | bool | None = Field(default=False, exclude=True)
+    timer: Callable[[], float] = Field(default=time.perf_counter, exclude=True, repr=False)
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    _async: AsyncEngine = PrivateAttr()
+    _toolless: frozenset[str] = PrivateAttr()
+
+    def __init__(
+        self, engine: Engine, models: Mapping[str, BaseChatModel], **settings: Any
+    ) -> None:
+        """Take the engine by place; `settings` are the fields of this class and of LangChain's."""
+        # Pydantic's own constructor takes the fields; the type checker sees BaseChatModel's.
+        super().__init__(engine=engine, models=models, **settings)  # type: ignore[call-arg]
+
+    @model_validator(mode="after")
+    def _match_candidates(self) -> Self:
+        known = tuple(candidate.name for candidate in self.engine.candidates)
+        for name in self.models:
+            if name not in known:
+                raise UnknownCandidateError(name, known, "ChatSLS(models=…)")
+        for name in known:
+            if name not in self.models:
+                raise UnknownCandidateError(name, tuple(self.models), "the engine's candidates")
+        self._async = self.engine.as_async()
+        self._toolless = frozenset(
+            name for name, model in self.models.items() if not calls_tools(model)
+        )
+        return self
+
+    @property
+    def _llm_type(self) -> str:
+        return "sls"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {
+            "models": sorted(self.models),
+            "tenant": self.tenant,
+            "task": self.task,
+            "epoch": self.epoch,
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+        }
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop or self.stop, **kwargs)
+        params.setdefault("ls_model_name", "sls")
+        return params
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Keep the tools in OpenAI's format; the chosen model binds them in its provider's own.
+
+        Only candidates with the capability "tools" are eligible then.
+        """
+        plain = [tool if isinstance(tool, dict) else convert_to_openai_tool(tool) for tool in tools]
+        format_ = kwargs.pop("ls_structured_output_format", None)
+        bound: dict[str, Any] = {"tools": plain}
+        if tool_choice is not None:
+            bound["tool_choice"] = tool_choice
+        if format_ is not None:
+            bound["ls_structured_output_format"] = format_
+        if kwargs:
+            bound[TOOL_OPTIONS] = kwargs
+        return self.bind(**bound)
+
+    def invoke(
+        self,
+        input: LanguageModelInput,  # noqa: A002 - LangChain's name
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AIMessage:
+        """One answer; labels in the config become the query's tenant and task."""
+        return super().invoke(input, config, stop=stop, **labelled(config, kwargs))
+
+    async def ainvoke(
+        self,
+        input: LanguageModelInput,  # noqa: A002 - LangChain's name
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AIMessage:
+        """`invoke` without blocking."""
+        return await super().ainvoke(input, config, stop=stop, **labelled(config, kwargs))
+
+    def stream(
+        self,
+        input: LanguageModelInput,  # noqa: A002 - LangChain's name
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> Iterator[AIMessageChunk]:
+        """One answer, chunk by chunk, from the cache too."""
+        return super().stream(input, config, stop=stop, **labelled(config, kwargs))
+
+    def astream(
+        self,
+        input: LanguageModelInput,  # noqa: A002 - LangChain's name
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[AIMessageChunk]:
+        """`stream` without blocking."""
+        return super().astream(input, config, stop=stop, **labelled(config, kwargs))
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        answer = self.engine.answer(self._query(messages, stop, run_manager, kwargs), self._call)
+        return _result(answer, self._estimate(answer))
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        query = self._query(messages, stop, run_manager, kwargs)
+        answer = await self._async.answer(query, self._acall)
+        return _result(answer, await run_in_executor(None, self._estimate, answer))
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        query = self._query(messages, stop, run_manager, kwargs)
+        stamp = Stamp()
+        host = ChatHost(self.models, self.timer)
+        with closing(self.engine.stream(query, host)) as chunks:
+            for chunk in chunks:
+                passed = chunk
+                if stamp.is_fresh:
+                    known = chunks.answer or _begun(chunks.decision_id, chunks.candidate)
+                    passed = stamp.first(chunk, known, self._estimate(known))
+                yield from stamp.passing(passed)
+            assert chunks.answer is not None
+            yield stamp.last(chunks.answer)
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        query = self._query(messages, stop, run_manager, kwargs)
+        stamp = Stamp()
+        host = AsyncChatHost(self.models, self.timer)
+        async with aclosing(self._async.stream(query, host)) as chunks:
+            async for chunk in chunks:
+                passed = chunk
+                if stamp.is_fresh:
+                    known = chunks.answer or _begun(chunks.decision_id, chunks.candidate)
+                    estimate = await run_in_executor(None, self._estimate, known)
+                    passed = stamp.first(chunk, known, estimate)
+                for each in stamp.passing(passed):
+                    yield each
+            assert chunks.answer is not None
+            yield stamp.last(chunks.answer)
+
+    def _call(self, candidate: Candidate, query: Query) -> Answer:
+        start_s = self.timer()
+        result = inner_of(self.models[candidate.name], turn_of(query)).generate()
+        return answer_of(result, self.timer() - start_s)
+
+    async def _acall(self, candidate: Candidate, query: Query) -> Answer:
+        start_s = self.timer()
+        result = await inner_of(self.models[candidate.name], turn_of(query)).agenerate()
+        return answer_of(result, self.timer() - start_s)
+
+    def _query(
+        self,
+        messages: Sequence[BaseMessage],
+        stop: Sequence[str] | None,
+        run_manager: RunManager,
+        settings: Mapping[str, Any],
+    ) -> Query:
+        """What is asked of the engine; the walls come from the call, else from this model."""
+        metadata = (run_manager.metadata if run_manager else None) or {}
+        own_labels = Labels(tenant=self.tenant, task=self.task, epoch=self.epoch)
+        labels = labels_of({**metadata, **settings}, own_labels)
+        own = {"temperature": self.temperature, "max_tokens": self.max_tokens}
+        wanted = {
+            **{key: value for key, value in own.items() if value is not None},
+            **{key: value for key, value in settings.items() if key not in NOT_FORWARDED},
+        }
+        turn = Turn(
+            messages=messages,
+            stop=stop or self.stop,
+            settings=wanted,
+            run_manager=run_manager,
+        )
+        name = settings.get("model")
+        query = query_of(turn, labels, self.engine.count_tokens, {"model": name})
+        deny = self._toolless if turn.has_tools else frozenset[str]()
+        return replace(query, allow=self._only(name), deny=deny)
+
+    def _only(self, name: str | None) -> frozenset[str] | None:
+        """The candidate which a call names, if it names one."""
+        if name is not None and name not in self.models:
+            raise UnknownCandidateError(name, tuple(self.models), "model=")
+        return None if name is None else frozenset({name})
+
+    def _estimate(self, answer: Answer) -> Estimate | None:
+        """What was expected of the candidate that answered."""
+        if answer.source is Source.CACHE:
+            return None
+        return self.engine.parts.log.decision(answer.decision_id).estimate_of(answer.candidate)
+
+
+def _begun(decision_id: str, candidate: str) -> Answer:
+    """What is known of a model's answer while it is being said."""
+    return Answer(text="", candidate=candidate, decision_id=decision_id)
+
+
+def _result(answer: Answer, estimate: Estimate | None) -> ChatResult:
+    """LangChain's result: the chosen model's own one, or a new message for a stored answer."""
+    if answer.source is Source.CACHE:
+        said = ChatResult(generations=[ChatGeneration(message=message_of(answer))])
+    else:
+        assert isinstance(answer.raw, ChatResult)
+        said = answer.raw
+    facts = facts_of(answer, estimate)
+    generations = [
+        ChatGeneration(
+            message=each.message.model_copy(
+                update={"response_metadata": {**each.message.response_metadata, "sls": facts}}
+            ),
+            generation_info=each.generation_info,
+        )
+        for each in said.generations
+    ]
+    return ChatResult(generations=generations, llm_output=said.llm_output)
