@@ -1,0 +1,136 @@
+"""Bayesian linear regression that learns from one observation at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sls_plugins.predictor.features import Arrays, Floats
+from sls_plugins.types import State
+
+__all__ = ["LinearBank", "WideLinear"]
+
+
+class LinearBank:
+    """One small linear model per row, with full covariance; rows can be added at any time.
+
+    The covariance is in units of the noise variance. `drift` (per observation) pulls a row's
+    covariance back to the prior, so that old observations fade and a changed model is relearnt.
+    """
+
+    def __init__(self, prior: Floats, drift: float) -> None:
+        """`prior` is the variance of each weight, shape (m,), in units of the noise variance."""
+        self.prior = prior
+        self.drift = drift
+        self.weights: Floats = np.zeros((0, prior.size))
+        self.covariance: Floats = np.zeros((0, prior.size, prior.size))
+
+    def grow(self, rows: int) -> None:
+        """Have at least this many rows."""
+        more = rows - len(self.weights)
+        if more > 0:
+            width = self.prior.size
+            fresh = np.broadcast_to(np.diag(self.prior), (more, width, width))
+            self.weights = np.concatenate((self.weights, np.zeros((more, width))))
+            self.covariance = np.concatenate((self.covariance, fresh))
+
+    def mean(self, z: Floats) -> Floats:
+        """Each row's expectation for numbers z of shape (m,); shape (rows,)."""
+        return np.asarray(self.weights @ z, dtype=np.float64)
+
+    def variance(self, z: Floats) -> Floats:
+        """Each row's variance of the expectation, in units of the noise; shape (rows,)."""
+        rows, width = self.weights.shape
+        return np.asarray(
+            (self.covariance.reshape(rows * width, width) @ z).reshape(rows, width) @ z,
+            dtype=np.float64,
+        )
+
+    def learn(self, row: int, z: Floats, target: float, weight: float = 1.0) -> None:
+        """Kalman update of one row, O(m²)."""
+        covariance = self.covariance[row]
+        spread = covariance @ z
+        gain = spread / (1.0 / weight + float(z @ spread))
+        self.weights[row] += gain * (target - float(self.weights[row] @ z))
+        covariance -= np.outer(gain, spread)
+        if self.drift:
+            covariance *= 1.0 - self.drift
+            covariance.flat[:: self.prior.size + 1] += self.drift * self.prior
+
+    def soften(self, row: int, share: float) -> None:
+        """Forget a share (0…1) of what makes a row certain; its weights stay."""
+        self.covariance[row] *= 1.0 - share
+        self.covariance[row].flat[:: self.prior.size + 1] += share * self.prior
+
+    def save(self, name: str) -> dict[str, Arrays]:
+        """The arrays of this bank under names that start with `name`."""
+        return {
+            f"{name}.weights": self.weights.copy(),
+            f"{name}.covariance": self.covariance.copy(),
+        }
+
+    def load(self, name: str, state: State) -> None:
+        """Restore what `save` gave."""
+        self.weights = np.array(state[f"{name}.weights"], dtype=np.float64)
+        self.covariance = np.array(state[f"{name}.covariance"], dtype=np.float64)
+
+
+class WideLinear:
+    """One linear model on many numbers; rank-1 updates are gathered, then folded in together.
+
+    The covariance is `base - factorsᵀ factors`: exact after every observation, while the O(m²) pass
+    over memory is made once in BLOCK observations.
+    """
+
+    BLOCK = 16
+
+    def __init__(self, prior: Floats, drift: float, targets: int = 1) -> None:
+        """`prior` as for LinearBank; `targets` are learnt side by side from the same numbers."""
+        self.prior = prior
+        self.drift = drift
+        self.weights: Floats = np.zeros((targets, prior.size))
+        self.base: Floats = np.diag(prior)
+        self.factors: Floats = np.zeros((self.BLOCK, prior.size))
+        self.pending = 0
+
+    def mean(self, z: Floats) -> Floats:
+        """Expectation of each target, shape (targets,)."""
+        return np.asarray(self.weights @ z, dtype=np.float64)
+
+    def spread(self, z: Floats) -> Floats:
+        """Covariance times z, shape (m,)."""
+        factors = self.factors[: self.pending]
+        return np.asarray(self.base @ z - (factors @ z) @ factors, dtype=np.float64)
+
+    def learn(self, z: Floats, targets: Floats, weight: float = 1.0) -> None:
+        """Update from one observation; a target that is NaN is left as it was."""
+        spread = self.spread(z)
+        scale = 1.0 / weight + max(float(z @ spread), 0.0)
+        errors = np.nan_to_num(targets - self.weights @ z)
+        self.weights += np.outer(errors / scale, spread)
+        self.factors[self.pending] = spread / np.sqrt(scale)
+        self.pending += 1
+        if self.pending == self.BLOCK:
+            self._fold()
+
+    def _fold(self) -> None:
+        self.base -= self.factors.T @ self.factors
+        faded = 1.0 - (1.0 - self.drift) ** self.BLOCK
+        self.base *= 1.0 - faded
+        self.base.flat[:: self.prior.size + 1] += faded * self.prior
+        self.pending = 0
+
+    def save(self, name: str) -> dict[str, Arrays]:
+        """The arrays of this model under names that start with `name`."""
+        return {
+            f"{name}.weights": self.weights.copy(),
+            f"{name}.base": self.base.copy(),
+            f"{name}.factors": self.factors.copy(),
+            f"{name}.pending": np.array([self.pending]),
+        }
+
+    def load(self, name: str, state: State) -> None:
+        """Restore what `save` gave."""
+        self.weights = np.array(state[f"{name}.weights"], dtype=np.float64)
+        self.base = np.array(state[f"{name}.base"], dtype=np.float64)
+        self.factors = np.array(state[f"{name}.factors"], dtype=np.float64)
+        self.pending = int(state[f"{name}.pending"][0])

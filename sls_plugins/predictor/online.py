@@ -1,0 +1,205 @@
+"""The default predictor: learns from one outcome at a time, from none at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sls_plugins.errors import InvalidFeedbackError, SettingsError, UnknownCandidateError
+from sls_plugins.predictor.cost import CostModel
+from sls_plugins.predictor.features import Floats, Seen, read
+from sls_plugins.predictor.latency import Latency
+from sls_plugins.predictor.prior import (
+    DEFAULT_OUTPUT_TOKENS,
+    guessed_offset,
+    price_level,
+)
+from sls_plugins.predictor.quality import QualityModel
+from sls_plugins.protocols import Context
+from sls_plugins.types import (
+    Candidate,
+    Estimate,
+    Outcome,
+    OutcomeKind,
+    Query,
+    Source,
+    State,
+    Vector,
+)
+
+__all__ = ["OnlinePredictor", "make"]
+
+FAILING = 0.1
+"""Quality that a candidate loses in our eyes while all its calls fail."""
+
+PRICE_KEYS = ("input_usd_per_mtok", "output_usd_per_mtok", "usd_per_query")
+
+
+class OnlinePredictor:
+    """Expects quality, cost and latency of candidates; O(d²) per outcome, whatever came before.
+
+    Only the chosen candidate's outcome is ever learnt, and nothing of answers from the cache.
+    """
+
+    def __init__(self, dimension: int, candidates: Sequence[Candidate] = ()) -> None:
+        """`dimension` of the query vectors; `candidates` that are known from the start."""
+        self.dimension = dimension
+        self._rows: dict[str, int] = {}
+        self._declared: dict[str, Candidate] = {}
+        self._prices: Floats = np.zeros((0, len(PRICE_KEYS)))
+        self._levels: list[float] = []
+        self._quality = QualityModel(dimension)
+        self._cost = CostModel(dimension)
+        self._latency = Latency()
+        self._declare(candidates)
+
+    def predict_one(
+        self, query: Query, vector: Vector, candidates: Sequence[Candidate]
+    ) -> tuple[Estimate, ...]:
+        """One estimate per candidate, in order; works before anything was learnt.
+
+        Raises InvalidQueryError for a vector of another length than `dimension`, or with NaN.
+        """
+        seen = read(query, vector, self.dimension)
+        if any(self._declared.get(candidate.name) is not candidate for candidate in candidates):
+            self._declare(candidates)
+        rows = [self._rows[candidate.name] for candidate in candidates]
+        if not rows:
+            return ()
+        belief = self._quality.predict(seen, rows)
+        costs = self._cost.predict(seen, rows, self._list_usd(seen, rows))
+        qualities = np.clip(belief.mean - FAILING * self._latency.failing(rows), 0.0, 1.0).tolist()
+        deviations = np.sqrt(np.maximum(belief.variance, 1e-8)).tolist()
+        means, highs = costs.mean_usd.tolist(), costs.high_usd.tolist()
+        outputs = costs.output_tokens.tolist()
+        return tuple(
+            Estimate(
+                candidate=candidate.name,
+                quality=qualities[i],
+                quality_sd=deviations[i],
+                cost_usd=means[i],
+                cost_high_usd=highs[i],
+                latency_s=self._latency.expected_s(rows[i]),
+                output_tokens=outputs[i],
+            )
+            for i, candidate in enumerate(candidates)
+        )
+
+    def learn_one(self, outcome: Outcome) -> None:
+        """Learn from one line of the log; lines about cached answers are passed over.
+
+        Raises UnknownCandidateError, InvalidFeedbackError (a quality or weight that is NaN or out
+        of range) or InvalidQueryError (vector); then nothing was learnt.
+        """
+        if outcome.source is Source.CACHE:
+            return
+        row = self._row_of(outcome)
+        check_grade(outcome)
+        seen = read(outcome.query, outcome.vector, self.dimension)
+        if outcome.kind is OutcomeKind.FAILED:
+            self._latency.fail(row)
+            return
+        if outcome.kind is OutcomeKind.ANSWERED:
+            self._latency.learn(row, outcome.latency_s)
+            self._learn_cost(outcome, seen, row)
+        if outcome.quality is not None:
+            self._quality.learn(seen, row, outcome.quality, min(outcome.weight, 10.0))
+
+    def _row_of(self, outcome: Outcome) -> int:
+        row = self._rows.get(outcome.candidate)
+        if row is None:
+            where = f"outcome of decision {outcome.decision_id!r}"
+            raise UnknownCandidateError(outcome.candidate, tuple(self._rows), where)
+        return row
+
+    def _learn_cost(self, outcome: Outcome, seen: Seen, row: int) -> None:
+        usage = outcome.usage
+        output = float(usage.output_tokens) if usage is not None else None
+        real_usd = outcome.cost_usd
+        if real_usd is None and usage is not None:
+            tokens = np.array([usage.input_tokens, usage.output_tokens, 1e6])
+            real_usd = float(self._prices[row] @ tokens) / 1e6
+        if real_usd is None or not (math.isfinite(real_usd) and real_usd >= 0):
+            return
+        guess_usd = float(self._list_usd(seen, [row])[0])
+        self._cost.learn(seen, row, (guess_usd, real_usd), output)
+
+    def _list_usd(self, seen: Seen, rows: list[int]) -> Floats:
+        tokens = np.array([seen.input_tokens, DEFAULT_OUTPUT_TOKENS, 1e6])
+        return np.asarray(self._prices[rows] @ tokens / 1e6, dtype=np.float64)
+
+    def _declare(self, candidates: Sequence[Candidate]) -> None:
+        """Take in candidates: new names get a row, known ones their present prices."""
+        fresh = [candidate for candidate in candidates if candidate.name not in self._rows]
+        levels = self._levels + [price_level(candidate) for candidate in fresh]
+        offsets = [guessed_offset(one, levels) for one in fresh]
+        for candidate in fresh:
+            self._rows[candidate.name] = len(self._rows)
+        self._levels = levels
+        self._prices = np.concatenate((self._prices, np.zeros((len(fresh), len(PRICE_KEYS)))))
+        for candidate in candidates:
+            self._declared[candidate.name] = candidate
+            self._prices[self._rows[candidate.name]] = [
+                getattr(candidate, key) or 0.0 for key in PRICE_KEYS
+            ]
+        self._quality.grow(offsets)
+        self._cost.grow(len(self._rows))
+        self._latency.grow(len(self._rows))
+
+    def save(self) -> State:
+        """All learnt state as arrays; its size does not depend on the number of outcomes."""
+        return (
+            {
+                "names": np.array(list(self._rows), dtype=np.str_),
+                "prices": self._prices.copy(),
+                "levels": np.array(self._levels),
+                "dimension": np.array([self.dimension]),
+            }
+            | self._quality.save("quality")
+            | self._cost.save("cost")
+            | self._latency.save("latency")
+        )
+
+    def load(self, state: State) -> None:
+        """Restore what `save` gave, bit for bit. Raises SettingsError for another dimension."""
+        dimension = int(state["dimension"][0])
+        if dimension != self.dimension:
+            raise SettingsError(
+                "learnt state",
+                "dimension",
+                f"was learnt from vectors of length {dimension}, not {self.dimension}",
+                "Use the encoder it was learnt with, or start anew.",
+            )
+        declared = tuple(self._declared.values())
+        self._rows = {str(name): row for row, name in enumerate(state["names"])}
+        self._prices = np.array(state["prices"], dtype=np.float64)
+        self._levels = [float(level) for level in state["levels"]]
+        self._quality.load("quality", state)
+        self._cost.load("cost", state)
+        self._latency.load("latency", state)
+        self._declared = {}
+        self._declare(declared)
+
+
+def check_grade(outcome: Outcome) -> None:
+    """Refuse a quality outside 0…1 (or NaN) and a weight that is not positive."""
+    quality, weight = outcome.quality, outcome.weight
+    if quality is not None and not 0.0 <= quality <= 1.0:
+        raise InvalidFeedbackError(
+            f"quality of decision {outcome.decision_id!r} must be within 0…1, not {quality}"
+        )
+    if not (math.isfinite(weight) and weight > 0):
+        raise InvalidFeedbackError(
+            f"weight of decision {outcome.decision_id!r} must be more than 0, not {weight}"
+        )
+
+
+def make(context: Context, options: Mapping[str, object]) -> OnlinePredictor:
+    """The factory: options are none. Raises SettingsError for an option."""
+    if options:
+        raise SettingsError(
+            "predictor 'online'", next(iter(options)), "is not an option", "It has none."
+        )
+    return OnlinePredictor(context.dimension, context.candidates)

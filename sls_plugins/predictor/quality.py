@@ -1,0 +1,182 @@
+"""Expected quality of each candidate: prior, linear models, then what was seen nearby."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from sls_plugins.predictor.blend import Belief, Evidence, Shrinkage, Stack
+from sls_plugins.predictor.counts import Counts
+from sls_plugins.predictor.features import TEXT_WIDTH, WIDEST, Arrays, Floats, Seen, embedding_of
+from sls_plugins.predictor.linear import LinearBank, WideLinear
+from sls_plugins.predictor.neighbours import Neighbours
+from sls_plugins.predictor.projection import Projection
+from sls_plugins.types import State
+
+__all__ = ["QualityModel"]
+
+LOCAL = ("near", "pattern", "exact")
+"""Places where evidence is looked for, from wide to narrow."""
+
+
+class Part(Protocol):
+    """A part whose learnt state is arrays."""
+
+    def save(self, name: str) -> dict[str, Arrays]:
+        """The arrays under names that start with `name`."""
+
+    def load(self, name: str, state: State) -> None:
+        """Restore what `save` gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """How an expectation came about: experts (3, K), beliefs and evidence place by place."""
+
+    experts: Floats
+    low: Floats
+    beliefs: tuple[Belief, ...]
+    evidence: tuple[Evidence | None, ...]
+
+
+class QualityModel:
+    """Learns quality from the chosen candidate's grades.
+
+    Experts: running averages (of the candidate, of the candidate in the task), and two linear
+    models, of long and of short memory, on top of a wide one which all candidates share.
+    They are stacked; then evidence from near, alike and identical queries is taken in.
+    """
+
+    def __init__(self, dimension: int) -> None:
+        """`dimension` of the vectors."""
+        wide = TEXT_WIDTH + min(dimension, WIDEST)
+        prior = np.concatenate(
+            ([0.5], np.full(TEXT_WIDTH - 1, 0.05), np.full(wide - TEXT_WIDTH, 0.02))
+        )
+        self.shared = WideLinear(prior, drift=2e-6)
+        self.projection = Projection(min(dimension, WIDEST))
+        narrow = np.concatenate(
+            ([0.5], np.full(TEXT_WIDTH - 1, 0.05), np.full(self.projection.width, 0.05))
+        )
+        self.slow = LinearBank(narrow, drift=1e-5)
+        self.fast = LinearBank(narrow, drift=1e-3)
+        self.offsets: Floats = np.zeros(0)
+        self.noise: Floats = np.zeros(0)
+        self.tasks = Counts(1024, fade=1 / 1000)
+        self.near = Neighbours(1024, dimension, sharpness=25.0, floor=0.7)
+        self.pattern = Counts(8192, fade=1 / 200)
+        self.exact = Counts(8192, fade=1 / 200)
+        self.stack = Stack((0.4, 0.4, 0.2), trust=0.2, drift=1e-4)
+        self.trust = {name: Shrinkage(fade=1 / 500) for name in ("own", "task", *LOCAL)}
+
+    def grow(self, offsets: Sequence[float]) -> None:
+        """Take in new candidates with these prior qualities."""
+        if offsets:
+            self.offsets = np.concatenate((self.offsets, offsets))
+            self.noise = np.concatenate((self.noise, np.full(len(offsets), 0.15)))
+            for part in (self.slow, self.fast, self.tasks, self.pattern, self.exact):
+                part.grow(self.offsets.size)
+
+    def predict(self, seen: Seen, rows: list[int]) -> Belief:
+        """Belief about the candidates in `rows`, kept within 0…1."""
+        belief = self._follow(seen, rows).beliefs[-1]
+        return Belief(np.clip(belief.mean, 0.0, 1.0), belief.variance)
+
+    def _follow(self, seen: Seen, rows: list[int]) -> Trail:
+        low = np.concatenate((seen.text, self.projection.apply(seen.embedding)))
+        base = self.offsets[rows] + self.shared.mean(seen.wide)[0]
+        prior = Belief(self.offsets[rows], np.full(len(rows), 0.03))
+        own_seen = self._counted(self.tasks, 0, rows)
+        own = self.trust["own"].apply(prior, own_seen, 0.15)
+        task_seen = self._counted(self.tasks, seen.task, rows)
+        task = self.trust["task"].apply(own, task_seen, 0.15)
+        slow, fast = self.slow.mean(low)[rows], self.fast.mean(low)[rows]
+        experts = np.stack((task.mean, base + slow, base + fast))
+        noise = self.noise[rows]
+        variance = noise * self.slow.variance(low)[rows]
+        beliefs = [prior, own, Belief(self.stack.weights @ experts, np.minimum(variance, 0.09))]
+        found = [own_seen, task_seen]
+        for name, evidence in zip(LOCAL, self._local(seen, rows), strict=True):
+            found.append(evidence)
+            beliefs.append(self.trust[name].apply(beliefs[-1], evidence, float(noise.mean())))
+        return Trail(experts, low, tuple(beliefs), tuple(found))
+
+    def _local(self, seen: Seen, rows: list[int]) -> tuple[Evidence | None, ...]:
+        sums, weights, common = self.near.near(seen.unit, self.offsets.size)
+        near = Evidence(sums[rows], weights[rows], common) if common[1] > 0 else None
+        return (
+            near,
+            self._counted(self.pattern, seen.pattern, rows),
+            self._counted(self.exact, seen.exact, rows),
+        )
+
+    @staticmethod
+    def _counted(table: Counts, key: int, rows: list[int]) -> Evidence | None:
+        place = table.find(key)
+        if place is None:
+            return None
+        return Evidence(table.sums[place, rows], table.weights[place, rows], table.residuals[place])
+
+    def learn(self, seen: Seen, row: int, quality: float, weight: float) -> None:
+        """Learn that this candidate's answer was worth `quality`."""
+        trail = self._follow(seen, [row])
+        noise = float(self.noise[row])
+        places = ("own", "task", *LOCAL)
+        for name, belief, evidence in zip(places, trail.beliefs, trail.evidence, strict=False):
+            self.trust[name].learn(belief, evidence, quality, noise)
+        stacked = float(trail.beliefs[2].mean[0])
+        self.noise[row] += 0.01 * (max((quality - stacked) ** 2, 0.005) - self.noise[row])
+        self.stack.learn(trail.experts[:, 0], quality, weight)
+        self._learn_linear(seen, trail.low, row, quality, weight)
+        self._learn_places(seen, row, (quality, quality - stacked), weight)
+
+    def _learn_linear(
+        self, seen: Seen, low: Floats, row: int, quality: float, weight: float
+    ) -> None:
+        target = quality - self.offsets[row]
+        wide = seen.wide
+        shared = float(self.shared.mean(wide)[0])
+        self.slow.learn(row, low, target - shared, weight)
+        self.fast.learn(row, low, target - shared, weight)
+        own = float(self.slow.weights[row] @ low)
+        self.shared.learn(wide, np.array([target - own]), weight)
+
+    def _learn_places(
+        self, seen: Seen, row: int, facts: tuple[float, float], weight: float
+    ) -> None:
+        quality, residual = facts
+        self.tasks.learn(0, row, quality, 0.0, weight)
+        self.tasks.learn(seen.task, row, quality, 0.0, weight)
+        self.pattern.learn(seen.pattern, row, quality, residual, weight)
+        self.exact.learn(seen.exact, row, quality, residual, weight)
+        self.near.add(seen.unit, row, (quality, residual, weight))
+        if self.projection.due(self.near.added):
+            remembered = self.near.vectors[: self.near.added]
+            self.projection.fit(np.array([embedding_of(vector) for vector in remembered]))
+
+    def _parts(self) -> Iterator[tuple[str, Part]]:
+        yield from (("shared", self.shared), ("projection", self.projection))
+        yield from (("slow", self.slow), ("fast", self.fast), ("stack", self.stack))
+        yield from (("tasks", self.tasks), ("pattern", self.pattern), ("exact", self.exact))
+        yield ("near", self.near)
+        yield from ((f"trust.{place}", trust) for place, trust in self.trust.items())
+
+    def save(self, name: str) -> dict[str, Arrays]:
+        """The arrays under names that start with `name`."""
+        state: dict[str, Arrays] = {
+            f"{name}.offsets": self.offsets.copy(),
+            f"{name}.noise": self.noise.copy(),
+        }
+        for part_name, part in self._parts():
+            state |= part.save(f"{name}.{part_name}")
+        return state
+
+    def load(self, name: str, state: State) -> None:
+        """Restore what `save` gave."""
+        self.offsets = np.array(state[f"{name}.offsets"], dtype=np.float64)
+        self.noise = np.array(state[f"{name}.noise"], dtype=np.float64)
+        for part_name, part in self._parts():
+            part.load(f"{name}.{part_name}", state)

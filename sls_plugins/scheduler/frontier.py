@@ -1,0 +1,61 @@
+"""The exact supported Pareto front of one query's estimates: its concave hull."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+__all__ = ["Hull", "Step", "hull_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From one candidate on the hull to the next: what more it costs, what more it brings."""
+
+    to: int
+    cost_usd: float
+    quality: float
+
+    @property
+    def slope(self) -> float:
+        """Quality per USD: the step is worth taking at any lower price of money."""
+        return self.quality / self.cost_usd
+
+
+@dataclass(frozen=True, slots=True)
+class Hull:
+    """The cheapest choice, then the steps that buy quality, best bargain first.
+
+    At a price λ the choice that maximises quality - λ·cost is reached by all steps steeper than λ.
+    """
+
+    start: int
+    cost_usd: float
+    quality: float
+    steps: tuple[Step, ...]
+
+
+def hull_of(qualities: Sequence[float], costs_usd: Sequence[float]) -> Hull:
+    """Hull of n ≥ 1 points; indices are places in the arguments. O(n log n)."""
+    order = sorted(range(len(costs_usd)), key=lambda i: (costs_usd[i], -qualities[i]))
+    kept: list[int] = []
+    for i in order:
+        if kept and qualities[i] <= qualities[kept[-1]]:
+            continue
+        if kept and costs_usd[i] <= costs_usd[kept[-1]]:
+            continue
+        while len(kept) > 1 and steeper(kept[-2], kept[-1], i, qualities, costs_usd):
+            kept.pop()
+        kept.append(i)
+    steps = tuple(
+        Step(b, costs_usd[b] - costs_usd[a], qualities[b] - qualities[a]) for a, b in pairwise(kept)
+    )
+    first = kept[0]
+    return Hull(first, costs_usd[first], qualities[first], steps)
+
+
+def steeper(a: int, b: int, c: int, qualities: Sequence[float], costs_usd: Sequence[float]) -> bool:
+    """Whether the line from a to c passes above b, so that b is never the best choice."""
+    direct = (qualities[c] - qualities[a]) * (costs_usd[b] - costs_usd[a])
+    return direct >= (qualities[b] - qualities[a]) * (costs_usd[c] - costs_usd[a])
