@@ -1,0 +1,1 @@
+"""Contract suites: whoever writes a part inherits its tests."""
