@@ -82,9 +82,8 @@ class _Assembly:
         context = replace(base, dimension=encoder.dimension, fingerprint=encoder.fingerprint)
         stores = self._stores(base)
         predictor = self._make("predictor", self.settings.predictor, context)
-        scheduler = self._make(
-            "scheduler", self.settings.scheduler, context, self.settings.budget.model_dump()
-        )
+        aim = self.settings.budget.model_dump(exclude={"usd", "window"})
+        scheduler = self._make("scheduler", self.settings.scheduler, context, aim)
         cache, index = self._cache(context, stores)
         learners = {"predictor": predictor, "scheduler": scheduler}
         lock = RLock()

@@ -32,10 +32,10 @@ def sls_indexes() -> Parts:
 @hookimpl
 def sls_predictors() -> Parts:
     """What expects quality, cost and latency."""
-    return {"online": "sls_plugins.predictor:make"}
+    return {"online": "sls_plugins.predictor.online:make"}
 
 
 @hookimpl
 def sls_schedulers() -> Parts:
     """What chooses a candidate."""
-    return {"lagrange": "sls_plugins.scheduler:make"}
+    return {"lagrange": "sls_plugins.scheduler.lagrange:make"}

@@ -85,19 +85,20 @@ def plan(parts: Parts, query: Query) -> Planning:
             yield WriteHit(hit, query, None)
             return _served(parts, query, hit)
     vector = yield Encode(query.text)
-    found: CacheHit | CacheMiss = CacheMiss(why="the cache is off for this query")
+    miss = CacheMiss(why="the cache is off for this query")
     if parts.cache is not None and query.cacheable:
-        found = yield FindNear(query, vector, decision_id)
+        found: CacheHit | CacheMiss = yield FindNear(query, vector, decision_id)
         if isinstance(found, CacheHit):
             yield WriteHit(found, query, vector)
             return _served(parts, query, found)
+        miss = found
     if query.input_tokens is None:
         query = replace(query, input_tokens=parts.tokens.count(query.text).tokens)
     decision = _decide(parts, query, vector, decision_id)
-    nearest = (found.nearest.id, found.similarity or 0.0) if found.nearest else None
+    nearest = (miss.nearest.id, miss.similarity or 0.0) if miss.nearest else None
     yield WriteDecision(decision, query, vector, nearest)
     parts.plugins.decided(query, decision)
-    return Planned(decision=decision, query=query, vector=vector, miss=found)
+    return Planned(decision=decision, query=query, vector=vector, miss=miss)
 
 
 def answer(parts: Parts, query: Query) -> Answering:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import RLock
 
 import numpy as np
 
-from sls_plugins.errors import EncoderMismatchError
+from sls_plugins.errors import EncoderMismatchError, InputError
 from sls_plugins.protocols import Clock, Learns, OutcomeLog, SnapshotStore
 from sls_plugins.types import Outcome, State
 
 __all__ = ["Keeper", "Learner"]
+
+_log = logging.getLogger(__name__)
 
 SNAPSHOT = "learnt"
 PAGE_LINES = 1000
@@ -119,8 +122,13 @@ class Learner:
             self._keeper.save(state, self._seq)
 
     def _learn(self, outcome: Outcome) -> None:
-        for learner in self._learners.values():
-            learner.learn_one(outcome)
+        for name, learner in self._learners.items():
+            try:
+                learner.learn_one(outcome)
+            except InputError as error:  # the log also holds lines of candidates since retired
+                _log.info(
+                    "line %d of the log is not learnt by the %s: %s", outcome.seq, name, error
+                )
         self._seq = outcome.seq
         self._learned(outcome)
 

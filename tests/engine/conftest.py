@@ -52,7 +52,7 @@ def make_engine(settings: Settings) -> Iterator[MakeEngine]:
         folder: Path | None = None, *, plugins: tuple[object, ...] = (), **changes: object
     ) -> Engine:
         counter = itertools.count(len(made) * 1_000_000)
-        changed = settings.model_copy(update={**changes, "folder": folder})
+        changed = Settings(**{**dict(settings), **changes, "folder": folder})
         engine = build(changed, ids=lambda: f"d{next(counter)}", plugins=plugins)
         made.append(engine)
         return engine
