@@ -52,7 +52,7 @@ def spend_chart(decided: Sequence[Decided], rivals: Sequence[Policy] = ()) -> Ch
     """Money spent so far; rivals spend at their mean rate."""
     spent = np.cumsum(_column(decided, lambda row: row.cost_usd))
     pace = np.arange(1, len(decided) + 1, dtype=np.float64)
-    others = [_series(policy.name, pace * policy.usd_per_query) for policy in rivals]
+    others = [_series(policy.name, pace * policy.usd_per_query, rival=True) for policy in rivals]
     return Chart(
         title="Spend over time",
         x_label="queries",
@@ -127,14 +127,13 @@ def _moving(values: Floats, window: int) -> Floats:
     return result
 
 
-def _series(name: str, values: Floats) -> Series:
+def _series(name: str, values: Floats, *, rival: bool = False) -> Series:
     """A curve thinned to `POINTS` points, the last one kept; x counts queries from 1."""
     count = len(values)
     picked = np.unique(np.linspace(0, count - 1, min(POINTS, count)).round().astype(int))
-    return Series(
-        name, tuple(float(i + 1) for i in picked), tuple(float(values[i]) for i in picked)
-    )
+    at, curve = (picked + 1).astype(float).tolist(), values[picked].tolist()
+    return Series(name, tuple(at), tuple(curve), rival)
 
 
 def _level(name: str, value: float, rows: int) -> Series:
-    return Series(name, (1.0, float(rows)), (value, value))
+    return Series(name, (1.0, float(rows)), (value, value), rival=True)

@@ -10,7 +10,23 @@ from pathlib import Path
 from sls_plugins.errors import InputError
 from sls_plugins.evaluation.results import Decided, JsonValue
 
-__all__ = ["decision_line", "write_decisions", "write_json", "write_lines", "write_text"]
+__all__ = [
+    "check_writable",
+    "decision_line",
+    "write_decisions",
+    "write_json",
+    "write_lines",
+    "write_text",
+]
+
+
+def check_writable(path: Path) -> None:
+    """Find out before long work whether a file could be written. Raises InputError."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file in it")
+    parent = next(folder for folder in path.resolve().parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise InputError(f"{path} cannot be written: {parent} is no folder that you may write to")
 
 
 def write_text(path: Path, text: str) -> None:

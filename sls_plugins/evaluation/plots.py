@@ -74,16 +74,16 @@ def svg_of(chart: Chart) -> str:
 
 
 def _lines(axes: Axes, chart: Chart) -> None:
-    """Curves; the first is the one under test, level or straight rivals are dashed."""
-    for place, (series, colour) in enumerate(zip(chart.series, _colours(), strict=False)):
-        rival = len(series.x) == 2 and place > 0
+    """Curves; rivals are dashed and take their colours from the fourth on, in every chart."""
+    own, rivals = _colours(), islice(_colours(), 3, None)
+    for series in chart.series:
         axes.plot(
             series.x,
             series.y,
             label=series.name,
-            color=colour,
-            linewidth=1.4 if rival else 2.0,
-            linestyle="--" if rival else "-",
+            color=next(rivals if series.rival else own),
+            linewidth=1.5 if series.rival else 2.0,
+            linestyle="--" if series.rival else "-",
         )
 
 

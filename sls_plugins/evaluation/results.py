@@ -76,11 +76,15 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One named curve: x positions and y values of equal length."""
+    """One named curve: x positions and y values of equal length.
+
+    `rival` curves are there for comparison: they are dashed, and a colour is theirs in all charts.
+    """
 
     name: str
     x: tuple[float, ...]
     y: tuple[float, ...]
+    rival: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a curve that cannot be drawn."""

@@ -22,6 +22,7 @@ __all__ = [
     "CacheRow",
     "RecordedOutcome",
     "RoutingRow",
+    "load_routing",
     "read_arrivals",
     "read_cache",
     "read_routing",
@@ -86,6 +87,23 @@ R = TypeVar("R", bound=Row)
 def read_routing(path: Path, limit: int | None = None) -> Iterator[RoutingRow]:
     """Routing rows in order, at most `limit`. Raises TraceError, naming file and line."""
     return _read(path, RoutingRow, limit)
+
+
+def load_routing(path: Path, limit: int | None = None) -> tuple[RoutingRow, ...]:
+    """All routing rows, so that nothing is half-run when one is broken.
+
+    Raises TraceError, also for a trace without rows, or a row without an outcome of every model.
+    """
+    rows = tuple(read_routing(path, limit))
+    if not rows:
+        raise TraceError(str(path), 1, "there is no row in it")
+    models = rows[0].outcomes.keys()
+    for row in rows:
+        if row.outcomes.keys() != models:
+            other = ", ".join(sorted(row.outcomes.keys() ^ models))
+            problem = f"query_id {row.query_id!r} and the first row differ in their models: {other}"
+            raise TraceError(str(path), rows.index(row) + 1, problem)
+    return rows
 
 
 def read_cache(path: Path, limit: int | None = None) -> Iterator[CacheRow]:

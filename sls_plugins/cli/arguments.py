@@ -1,0 +1,73 @@
+"""What commands were asked for, as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = [
+    "BenchArguments",
+    "CacheReplayArguments",
+    "DemoArguments",
+    "ReplayArguments",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayArguments:
+    """Options of `sls replay`; None where nothing was said."""
+
+    trace: Path
+    budget_usd_per_query: float | None
+    target_quality: float | None
+    price: float | None
+    feedback_rate: float
+    feedback_delay: int
+    cache: bool
+    max_error: float
+    warm_split: str | None
+    encoder: str
+    seed: int
+    candidates: Path | None
+    database: str | None
+    limit: int | None
+    decisions: Path | None
+    json: Path | None
+    html: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheReplayArguments:
+    """Options of `sls cache-replay`."""
+
+    trace: Path
+    max_error: float
+    encoder: str
+    seed: int
+    limit: int | None
+    decisions: Path | None
+    json: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoArguments:
+    """Options of `sls demo`."""
+
+    seed: int
+    folder: Path | None
+    trace: Path | None
+    html: Path
+    json: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchArguments:
+    """Options of `sls bench`."""
+
+    trace: Path | None
+    encoder: str
+    entries: int
+    candidates: int
+    queries: int
+    seed: int
+    json: Path | None

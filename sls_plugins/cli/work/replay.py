@@ -1,0 +1,135 @@
+"""`sls replay`: streams a trace through a new engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sls_plugins.assembly import build
+from sls_plugins.cli.arguments import ReplayArguments
+from sls_plugins.cli.work.reporting import check_outputs, write_outputs
+from sls_plugins.cli.work.screen import Advance, progress, show_report
+from sls_plugins.errors import InputError
+from sls_plugins.evaluation.baselines import compare, table_of
+from sls_plugins.evaluation.candidates import find_candidates
+from sls_plugins.evaluation.figures import figures_of
+from sls_plugins.evaluation.files import write_decisions
+from sls_plugins.evaluation.receipts import Receipts
+from sls_plugins.evaluation.replay import Ids, ReplayOptions, VirtualClock, replay
+from sls_plugins.evaluation.results import Decided, JsonValue, ReplayResult, Report
+from sls_plugins.evaluation.summary import Setup, replay_report
+from sls_plugins.evaluation.traces import RoutingRow, load_routing
+from sls_plugins.settings import Budget, CacheSettings, PartSettings, Settings
+from sls_plugins.types import Candidate, Source
+
+__all__ = ["ReplayRun", "options_of", "run", "run_replay", "settings_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayRun:
+    """A finished replay: the rows as decided, and the report."""
+
+    result: ReplayResult
+    report: Report
+
+
+def run(arguments: ReplayArguments) -> None:
+    """Replay, show the figures, write the files. Raises SLSError."""
+    check_outputs((arguments.decisions, arguments.json), arguments.html)
+    rows = load_routing(arguments.trace, arguments.limit)
+    done = run_replay(arguments, rows)
+    show_report(done.report)
+    if arguments.decisions is not None:
+        write_decisions(arguments.decisions, done.result.decided)
+    write_outputs(done.report, arguments.json, arguments.html)
+
+
+def run_replay(arguments: ReplayArguments, rows: Sequence[RoutingRow]) -> ReplayRun:
+    """The replay itself, beside its rivals."""
+    candidates = find_candidates(arguments.trace, rows[0].outcomes, arguments.candidates)
+    options = ReplayOptions(
+        feedback_rate=arguments.feedback_rate,
+        feedback_delay=arguments.feedback_delay,
+        warm_split=arguments.warm_split,
+        seed=arguments.seed,
+    )
+    counted = [row for row in rows if options.warm_split is None or row.split != options.warm_split]
+    if not counted:
+        raise InputError(f"every row has the split {options.warm_split!r}: no figure is left")
+    clock, ids, receipts = VirtualClock(), Ids(), Receipts()
+    settings = settings_of(arguments, candidates)
+    with build(settings, clock=clock, ids=ids, plugins=[receipts]) as engine:
+        ids.run = f"r{engine.parts.log.last_seq()}"
+        fingerprint = engine.parts.encoder.fingerprint
+        with progress("replay", len(rows)) as advance:
+            watch = _Watch(clock, advance)
+            result = replay(rows, engine, receipts, options, watch)
+        outcomes = table_of(counted, candidates, engine.count_tokens)
+    setup = Setup(
+        trace=arguments.trace.name,
+        encoder=fingerprint,
+        seed=arguments.seed,
+        candidates=tuple(candidate.name for candidate in candidates),
+        options=options_of(arguments),
+    )
+    rivals = compare(outcomes, figures_of(result.counted).usd_per_query)
+    return ReplayRun(result=result, report=replay_report(result, rivals, setup))
+
+
+class _Watch:
+    """Told every decided row: lets the virtual clock tick, moves the bar."""
+
+    def __init__(self, clock: VirtualClock, advance: Advance) -> None:
+        self._clock = clock
+        self._advance = advance
+        self._done = 0
+        self._hits = 0
+        self._usd = 0.0
+
+    def __call__(self, row: Decided) -> None:
+        """One more row."""
+        self._clock.tick()
+        self._done += 1
+        self._hits += row.source is Source.CACHE
+        self._usd += row.cost_usd
+        if self._done % 20 == 0:
+            note = f"${self._usd:.4f}, {self._hits / self._done:.0%} from cache"
+            self._advance(self._done, note)
+
+
+def settings_of(arguments: ReplayArguments, candidates: tuple[Candidate, ...]) -> Settings:
+    """The engine's settings. Raises SettingsError, for two aims at once too."""
+    database = arguments.database
+    if database is not None and "://" not in database:
+        database = f"sqlite:///{database}"
+    return Settings(
+        candidates=candidates,
+        budget=Budget(
+            usd_per_query=arguments.budget_usd_per_query,
+            target_quality=arguments.target_quality,
+            price=arguments.price,
+        ),
+        cache=CacheSettings(enabled=arguments.cache, max_error=arguments.max_error),
+        encoder=PartSettings(name=arguments.encoder),
+        index=PartSettings(name="memory"),
+        database=database,
+        seed=arguments.seed,
+    )
+
+
+def options_of(arguments: ReplayArguments) -> dict[str, JsonValue]:
+    """The options that shape a run, as the facts tell them."""
+    return {
+        "budget_usd_per_query": arguments.budget_usd_per_query,
+        "target_quality": arguments.target_quality,
+        "price": arguments.price,
+        "feedback_rate": arguments.feedback_rate,
+        "feedback_delay": arguments.feedback_delay,
+        "cache": arguments.cache,
+        "max_error": arguments.max_error,
+        "warm_split": arguments.warm_split,
+        "encoder": arguments.encoder,
+        "seed": arguments.seed,
+        "database": arguments.database is not None,
+        "limit": arguments.limit,
+    }
