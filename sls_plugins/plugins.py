@@ -36,6 +36,7 @@ BUILTIN = EntryPoint(name="builtin", value="sls_plugins.defaults", group=PROJECT
 EXTRAS: Mapping[str, str] = {
     "chromadb": "chroma",
     "genai_prices": "prices",
+    "huggingface_hub": "minilm",
     "onnxruntime": "onnx",
     "psycopg": "postgres",
     "safetensors": "minilm",
