@@ -1,0 +1,192 @@
+"""A semantic index that Chroma keeps, with an exact search in memory in front of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sls_chroma.lock import FolderLock
+from sls_chroma.shelves import CHROMA_ERRORS, Shelves, open_folder, open_server
+from sls_chroma.writer import Changes, Place, Writer
+from sls_plugins.cache.memory import MemoryIndex
+from sls_plugins.errors import SettingsError, StorageError
+from sls_plugins.protocols import Context
+from sls_plugins.types import IndexEntry, Neighbour, Space, Vector
+
+__all__ = ["ChromaIndex", "ChromaOptions", "make"]
+
+_LINGER_S = 0.05
+
+
+class ChromaIndex:
+    """An `Index` that survives restarts. Threads may share it; a folder belongs to one process.
+
+    Chroma holds ids, spaces and vectors, never text. All of it is loaded into memory at the start
+    and searched there, exactly. With a server, where other processes add too, the server is asked
+    besides. Writes go to Chroma behind the caller's back, in batches.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | None = None,
+        *,
+        url: str | None = None,
+        dimension: int = 0,
+        fingerprint: str = "",
+        batch: int = 512,
+    ) -> None:
+        """Give a `path` (a folder of this process alone) or a server's `url`.
+
+        Raises StorageError if the folder is in use or cannot be read, EncoderMismatchError if it
+        holds vectors of another encoder or metric, SettingsError if not exactly one place is given.
+        """
+        if (path is None) == (url is None):
+            raise SettingsError(
+                "ChromaIndex", "path", "give a folder (path) or a server (url)", "One of them."
+            )
+        self._place = url if url is not None else str(Path(str(path)).resolve())
+        self._shared = url is not None
+        self._memory = MemoryIndex(dimension)
+        self._spaces: dict[str, Space] = {}
+        self._lock = threading.Lock()
+        self._guard = None if self._shared else FolderLock(Path(self._place))
+        with ExitStack() as undo:
+            undo.callback(self._release)
+            self._shelves = self._open(fingerprint)
+            undo.callback(self._shelves.close)
+            self._load()
+            undo.pop_all()
+        self._writer = Writer(self._write, self._place, batch, _LINGER_S)
+
+    def add(self, entries: Sequence[IndexEntry]) -> None:
+        """Take in entries; an id that is known is replaced. Found at once, durable later."""
+        with self._lock:
+            self._memory.add(entries)
+            changes: dict[Place, IndexEntry | None] = {}
+            for entry in entries:
+                old = self._spaces.get(entry.id)
+                if old is not None and old.tenant != entry.space.tenant:
+                    changes[old.tenant, entry.id] = None
+                self._spaces[entry.id] = entry.space
+                kept = IndexEntry(id=entry.id, space=entry.space, vector=entry.vector.copy())
+                changes[entry.space.tenant, entry.id] = kept
+            self._writer.put(changes)
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Drop entries; unknown ids are ignored."""
+        with self._lock:
+            self._memory.remove(ids)
+            known = [(entry_id, self._spaces.pop(entry_id, None)) for entry_id in ids]
+            gone = {(space.tenant, entry_id): None for entry_id, space in known if space is not None}
+            if gone:
+                self._writer.put(gone)
+
+    def search(self, space: Space, vector: Vector, k: int) -> Sequence[Neighbour]:
+        """Up to k nearest entries of this space, most similar first."""
+        found = self._memory.search(space, vector, k)
+        if not self._shared or k < 1:
+            return found
+        try:
+            others = self._shelves.search(space, vector, k)
+        except CHROMA_ERRORS as error:
+            raise StorageError(self._place, f"search failed: {error}", retryable=True) from error
+        best = {one.id: one for one in others} | {one.id: one for one in found}
+        return tuple(sorted(best.values(), key=lambda one: (-one.similarity, one.id))[:k])
+
+    def ids(self) -> frozenset[str]:
+        """All ids that are held (with a server: those loaded at the start and our own)."""
+        return self._memory.ids()
+
+    def reconcile(self, live: Iterable[IndexEntry]) -> None:
+        """Make the index hold exactly the `live` entries: after a crash some may differ."""
+        wanted = {entry.id: entry for entry in live}
+        self.remove(sorted(self.ids() - wanted.keys()))
+        missing = [entry for entry in wanted.values() if self._spaces.get(entry.id) != entry.space]
+        if missing:
+            self.add(missing)
+
+    def flush(self) -> None:
+        """Return when all changes are durable. Raises StorageError if they cannot be written."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Flush, then let go of the folder or the connection; a second call does nothing."""
+        try:
+            self._writer.close()
+        finally:
+            self._shelves.close()
+            self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open(self, fingerprint: str) -> Shelves:
+        try:
+            client = open_server(self._place) if self._shared else open_folder(Path(self._place))
+            return Shelves(client, self._place, fingerprint, sole=not self._shared)
+        except CHROMA_ERRORS as error:
+            problem = f"Chroma could not be opened: {error}"
+            raise StorageError(self._place, problem, retryable=self._shared) from error
+
+    def _load(self) -> None:
+        page = list(self._shelves.read())
+        self._memory.add(page)
+        self._spaces = {entry.id: entry.space for entry in page}
+
+    def _write(self, changes: Changes) -> None:
+        gone: dict[str, list[str]] = {}
+        for (tenant, entry_id), entry in changes.items():
+            if entry is None:
+                gone.setdefault(tenant, []).append(entry_id)
+        for tenant, ids in gone.items():
+            self._shelves.erase(ids, tenant)
+        self._shelves.write([entry for entry in changes.values() if entry is not None])
+
+    def _release(self) -> None:
+        if self._guard is not None:
+            self._guard.release()
+
+
+class ChromaOptions(BaseModel):
+    """The options of the index "chroma" in the settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str | None = None
+    url: str | None = None
+    batch: int = Field(default=512, ge=1)
+
+
+def make(context: Context, options: Mapping[str, object]) -> ChromaIndex:
+    """A Chroma index for the context's encoder; in its folder, unless a path or url is given.
+
+    Raises SettingsError for options it does not know, or if there is no place to keep files.
+    """
+    try:
+        wanted = ChromaOptions.model_validate(dict(options))
+    except ValidationError as error:
+        raise SettingsError(
+            "index options", "chroma", str(error), "Known options: path, url, batch."
+        ) from error
+    path = wanted.path
+    if path is None and wanted.url is None:
+        if context.folder is None:
+            raise SettingsError(
+                "index options", "path", "no folder is given to keep files", "Set folder or path."
+            )
+        path = str(Path(context.folder) / "chroma")
+    return ChromaIndex(
+        path,
+        url=wanted.url,
+        dimension=context.dimension,
+        fingerprint=context.fingerprint,
+        batch=wanted.batch,
+    )

@@ -1,0 +1,53 @@
+"""The settings of the cache, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sls_plugins.cache.guards import DEFAULT_GUARDS, Guard
+
+__all__ = ["CachePolicy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachePolicy:
+    """How wrong hits may be, how much is kept, for how long, and what is asked.
+
+    `max_error` bounds the share of wrong hits among those of the semantic tier, in each task;
+    `near=False` keeps to exact repeats. `capacity` is a number of rows, `ttl_s` their life in
+    seconds from when they were made (None: for ever; hits do not renew it). Neighbours under
+    `min_similarity` are not considered; the `neighbours` nearest are. `audit` is the share of
+    acceptable neighbours that is refused all the same, to learn whether the bound still holds.
+    `volatile=True` keeps out queries about the present ("today", "latest"). `guards_off` names, by
+    task, guards that must not veto there.
+    """
+
+    max_error: float = 0.02
+    near: bool = True
+    capacity: int = 100_000
+    ttl_s: float | None = None
+    min_similarity: float = 0.6
+    neighbours: int = 3
+    audit: float = 0.01
+    volatile: bool = True
+    guards: tuple[Guard, ...] = DEFAULT_GUARDS
+    guards_off: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be kept."""
+        if not 0 < self.max_error < 1:
+            raise ValueError(f"max_error must be within 0…1, both excluded, not {self.max_error}")
+        if not 0 <= self.audit < 1:
+            raise ValueError(f"audit must be a share of 0 up to 1, not {self.audit}")
+        if self.capacity < 1 or self.neighbours < 1:
+            raise ValueError("capacity and neighbours must be 1 or more")
+        if self.ttl_s is not None and not self.ttl_s > 0:
+            raise ValueError(f"ttl_s must be more than 0 seconds, not {self.ttl_s}")
+
+    def guards_of(self, task: str) -> tuple[Guard, ...]:
+        """The guards that are asked in a task."""
+        off = self.guards_off.get(task)
+        if not off:
+            return self.guards
+        return tuple(guard for guard in self.guards if guard.__name__ not in off)
