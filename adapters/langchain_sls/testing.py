@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -25,7 +26,8 @@ class ScriptedChatModel(BaseChatModel):
     """Says `reply` (a text, or a function of the messages), word by word when streamed.
 
     With tools bound it calls the first of them, or the one that `tool_choice` names, with
-    arguments made from its schema; once a tool has answered it speaks again. `error` is raised
+    `arguments` or what the tool's schema allows (a text is what the last message has 'in quotes');
+    once a tool has answered it speaks again. `error` is raised
     instead of an answer, after `error_after` chunks when streamed. `heard` keeps the messages,
     stop words and settings of every call; tokens are words.
     """
@@ -112,7 +114,9 @@ class ScriptedChatModel(BaseChatModel):
             tool = next((tool for tool in tools if tool["name"] == choice), tools[0])
             arguments = self.arguments
             if arguments is None:
-                arguments = _example(tool.get("parameters", {}), tool.get("parameters", {}))
+                quoted = re.search(r"'(.+?)'", str(messages[-1].text))
+                schema = tool.get("parameters", {})
+                arguments = _example(schema, schema, quoted.group(1) if quoted else "text")
             return "", [ToolCall(name=tool["name"], args=arguments, id="call_1", type="tool_call")]
         return (self.reply if isinstance(self.reply, str) else self.reply(messages)), []
 
@@ -123,17 +127,21 @@ def _usage(messages: Sequence[BaseMessage], text: str) -> UsageMetadata:
     return UsageMetadata(input_tokens=heard, output_tokens=said, total_tokens=heard + said)
 
 
-def _example(schema: dict[str, Any], root: dict[str, Any]) -> Any:
+def _example(schema: dict[str, Any], root: dict[str, Any], text: str) -> Any:
     """A value which a JSON schema allows."""
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[-1]
-        return _example(root["$defs"][name], root)
+        return _example(root["$defs"][name], root, text)
     for key in ("anyOf", "allOf", "oneOf"):
         if key in schema:
-            return _example(schema[key][0], root)
+            return _example(schema[key][0], root, text)
     if "properties" in schema:
-        return {name: _example(part, root) for name, part in schema["properties"].items()}
+        return {name: _example(part, root, text) for name, part in schema["properties"].items()}
     kind = schema.get("type")
     if "enum" in schema or kind == "array":
-        return schema["enum"][0] if "enum" in schema else [_example(schema.get("items", {}), root)]
-    return {"integer": 3, "number": 3, "boolean": True, "string": "text"}.get(str(kind), {})
+        return (
+            schema["enum"][0]
+            if "enum" in schema
+            else [_example(schema.get("items", {}), root, text)]
+        )
+    return {"integer": 3, "number": 3, "boolean": True, "string": text}.get(str(kind), {})
