@@ -1,0 +1,7 @@
+"""Token counts, and what a call costs before and after it is made."""
+
+from sls_plugins.tokens.counter import TiktokenCounter
+from sls_plugins.tokens.estimate import estimate_tokens
+from sls_plugins.tokens.prices import Price, cost_usd, price_of, priced
+
+__all__ = ["Price", "TiktokenCounter", "cost_usd", "estimate_tokens", "price_of", "priced"]
