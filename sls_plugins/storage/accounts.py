@@ -14,6 +14,7 @@ __all__ = ["SqlAccounts"]
 
 TOPIC = "accounts"
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
+SWEEP_S = 60.0  # expired rows do not count, so there is no hurry to delete them
 ROUNDING_USD = 1e-12  # ten times 0.1 USD fit under a cap of 1 USD
 
 _held = reservations.c
@@ -46,9 +47,15 @@ _open = (
 _TOTALS = select(_spent.label("spent_usd"), _open.label("reserved_usd"))
 _SWEEP = delete(reservations).where(_held.expires_s <= bindparam("now_s"))
 _DROP = delete(reservations).where(_held.id == bindparam("held_id"))
+_HOLD = text(
+    "INSERT INTO reservations (id, usd, created_s, expires_s) "
+    "VALUES (:id, :usd, :created_s, :expires_s) ON CONFLICT (id) DO UPDATE SET "
+    "usd = excluded.usd, created_s = excluded.created_s, expires_s = excluded.expires_s"
+)
 _KNOWN = select(_charged.seq).where(_charged.reservation_id == bindparam("held_id")).limit(1)
 _SUM_UP = text(
-    "INSERT INTO spend (width_s, start_s, usd) VALUES (:width_s, :start_s, :usd) "
+    "INSERT INTO spend (width_s, start_s, usd) VALUES "
+    "(60, :minute_s, :usd), (3600, :hour_s, :usd), (86400, :day_s, :usd) "
     "ON CONFLICT (width_s, start_s) DO UPDATE SET usd = spend.usd + excluded.usd"
 )
 
@@ -58,6 +65,7 @@ class SqlAccounts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._swept_s = -math.inf
 
     def reserve(
         self, reservation: Reservation, *, cap_usd: float | None, since_s: float, now_s: float
@@ -67,16 +75,18 @@ class SqlAccounts:
         Returns False, holding nothing, if they do not. Expired reservations do not count. Holding
         the same id again replaces what it held. Without a cap it is written behind.
         """
+        sweep = abs(now_s - self._swept_s) >= SWEEP_S
+        self._swept_s = now_s if sweep else self._swept_s
 
         def hold(sql: Connection) -> bool:
-            sql.execute(_SWEEP, {"now_s": now_s})
+            if sweep:
+                sql.execute(_SWEEP, {"now_s": now_s})
             if cap_usd is not None:
                 totals = _totals(sql, since_s, now_s, reservation.id)
                 wanted_usd = totals.spent_usd + totals.reserved_usd + reservation.usd
                 if wanted_usd > cap_usd + ROUNDING_USD:
                     return False
-            sql.execute(_DROP, {"held_id": reservation.id})
-            sql.execute(reservations.insert(), _row(reservation, now_s))
+            sql.execute(_HOLD, _row(reservation, now_s))
             return True
 
         if cap_usd is not None:
@@ -99,10 +109,12 @@ class SqlAccounts:
             sql.execute(charges.insert(), values)
             sql.execute(
                 _SUM_UP,
-                [
-                    {"width_s": width_s, "start_s": _whole(now_s, width_s), "usd": charged_usd}
-                    for width_s in (MINUTE_S, HOUR_S, DAY_S)
-                ],
+                {
+                    "usd": charged_usd,
+                    "minute_s": _whole(now_s, MINUTE_S),
+                    "hour_s": _whole(now_s, HOUR_S),
+                    "day_s": _whole(now_s, DAY_S),
+                },
             )
 
         self._database.write_later(charge, TOPIC)

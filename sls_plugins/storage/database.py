@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
-from collections import deque
-from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -15,16 +12,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sls_plugins.errors import StorageError
 from sls_plugins.protocols import Clock
+from sls_plugins.storage.access import DirectAccess, QueuedAccess
 from sls_plugins.storage.dialect import Place, locate, make_engine, prepare, storage_error
 from sls_plugins.storage.tables import METADATA, SCHEMA_VERSION, meta
 from sls_plugins.storage.transactor import Losses, Operation, Transactor
-from sls_plugins.storage.writer import DirectWriter, QueueWriter
 
 __all__ = ["Database"]
 
 T = TypeVar("T")
-
-IDLE_READERS = 32
 
 
 class Database:
@@ -41,18 +36,14 @@ class Database:
         self._place = locate(url)
         self._pid = os.getpid()
         self._losses = Losses(self._place)
-        self._readers: deque[Connection] = deque()
-        self._memory_lock = threading.Lock()
-        self._engine = make_engine(self._place)
-        transactor = Transactor(self._engine, self._place)
+        engine = make_engine(self._place)
+        transactor = Transactor(engine, self._place)
         try:
             _create(transactor, self._place)
         except SQLAlchemyError as error:
             raise storage_error(self._place, error) from error
-        self._writer = self._make_writer(transactor)
-        self._finalizer = weakref.finalize(
-            self, _close, self._pid, self._writer, self._readers, self._engine
-        )
+        self._access = self._share(transactor)
+        self._finalizer = weakref.finalize(self, _close, self._pid, self._access, engine)
 
     @property
     def url(self) -> str:
@@ -73,9 +64,7 @@ class Database:
         """Run it on committed rows, in the caller's thread."""
         self._check_usable()
         try:
-            if self._place.in_memory:
-                return self._read_memory(operation)
-            return self._read_file(operation)
+            return self._access.read(operation)
         except SQLAlchemyError as error:
             raise storage_error(self._place, error) from error
 
@@ -89,7 +78,7 @@ class Database:
         self._check_usable()
         self._losses.report()
         try:
-            return self._writer.write(operation)
+            return self._access.write(operation)
         except SQLAlchemyError as error:
             raise storage_error(self._place, error) from error
 
@@ -99,17 +88,17 @@ class Database:
         What fails is logged, counted in `lost` and kept in `failures`.
         """
         self._check_usable()
-        self._writer.write_later(operation, topic)
+        self._access.write_later(operation, topic)
 
     def catch_up(self, topic: str) -> None:
         """Return when the writes behind of this topic are committed (or lost)."""
         self._check_usable()
-        self._writer.catch_up(topic)
+        self._access.catch_up(topic)
 
     def flush(self) -> None:
         """Return when all queued writes are committed. Raises StorageError if some were lost."""
         self._check_usable()
-        self._writer.flush()
+        self._access.flush()
         self._losses.report()
 
     def close(self) -> None:
@@ -127,10 +116,10 @@ class Database:
     ) -> None:
         self.close()
 
-    def _make_writer(self, transactor: Transactor) -> DirectWriter | QueueWriter:
+    def _share(self, transactor: Transactor) -> DirectAccess | QueuedAccess:
         if self._place.in_memory:
-            return DirectWriter(transactor, self._losses, self._memory_lock)
-        return QueueWriter(transactor, self._losses, self._place)
+            return DirectAccess(transactor, self._losses)
+        return QueuedAccess(transactor, self._losses, self._place)
 
     def _check_usable(self) -> None:
         if os.getpid() != self._pid:
@@ -140,28 +129,6 @@ class Database:
             raise StorageError(self.url, problem)
         if not self._finalizer.alive:
             raise StorageError(self.url, "it is closed; open it again")
-
-    def _read_memory(self, operation: Operation[T]) -> T:
-        with self._memory_lock, self._engine.connect() as connection:
-            return operation(connection)
-
-    def _read_file(self, operation: Operation[T]) -> T:
-        connection = self._reader()
-        sound = False
-        try:
-            result = operation(connection)
-            sound = True
-        finally:
-            if sound and len(self._readers) < IDLE_READERS and self._finalizer.alive:
-                self._readers.append(connection)
-            else:
-                connection.close()
-        return result
-
-    def _reader(self) -> Connection:
-        with suppress(IndexError):
-            return self._readers.pop()
-        return self._engine.connect()
 
 
 def _create(transactor: Transactor, place: Place) -> None:
@@ -193,16 +160,9 @@ def _create_tables(connection: Connection) -> None:
         connection.execute(meta.insert(), {"key": "schema_version", "value": str(SCHEMA_VERSION)})
 
 
-def _close(
-    pid: int,
-    writer: DirectWriter | QueueWriter,
-    readers: deque[Connection],
-    engine: Engine,
-) -> None:
+def _close(pid: int, access: DirectAccess | QueuedAccess, engine: Engine) -> None:
     """Run by `close`, by the garbage collector or at the interpreter's exit, whichever is first."""
     if os.getpid() != pid:
         return  # the thread and the connections belong to the process that we were forked from
-    writer.close()
-    while readers:
-        readers.popleft().close()
+    access.close()
     engine.dispose()

@@ -61,7 +61,7 @@ class Transactor:
     """One connection that writes. Not for two threads at the same time."""
 
     def __init__(self, engine: Engine, place: Place) -> None:
-        self._engine = engine
+        self.engine = engine
         self._place = place
         self._connection: Connection | None = None
 
@@ -69,7 +69,7 @@ class Transactor:
     def connection(self) -> Connection:
         """The connection, opened when it is needed."""
         if self._connection is None:
-            self._connection = self._engine.connect()
+            self._connection = self.engine.connect()
         return self._connection
 
     def run(self, operations: Sequence[Operation[Any]]) -> list[Any]:

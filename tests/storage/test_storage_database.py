@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from sls_plugins.errors import MissingExtraError, StorageError
 from sls_plugins.storage import Database
@@ -116,7 +116,7 @@ def test_threads_read_and_write_at_once(database: Database) -> None:
     """Thirty-two threads write and read what they wrote."""
 
     def work(thread: int) -> None:
-        for number in range(20):
+        for number in range(10):
             key = f"{thread}/{number}"
             database.write_later(put(f"{key}/later"), "t")
             database.write(put(key))
@@ -124,7 +124,7 @@ def test_threads_read_and_write_at_once(database: Database) -> None:
 
     with ThreadPoolExecutor(32) as pool:
         list(pool.map(work, range(32)))
-    assert len(database.read(keys)) == 32 * 20 * 2
+    assert len(database.read(keys)) == 32 * 10 * 2
 
 
 def test_a_full_queue_makes_its_writers_wait(path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_closed_database_says_so(database: Database) -> None:
 def test_an_abandoned_database_is_closed(path: Path) -> None:
     """Who forgets a database leaves no thread behind, and loses nothing."""
     database = Database(f"sqlite:///{path}", clock)
-    thread = database._writer._thread
+    thread = database._access._thread
     database.write_later(put("a"))
     del database
     thread.join(10)
@@ -225,10 +225,37 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         Database(f"sqlite:///{tmp_path}/nowhere/sls.db", clock)
 
 
-def test_a_folder_that_cannot_be_written_is_refused() -> None:
-    """The error says what to look at (/proc is a folder in which nobody can make a file)."""
-    with pytest.raises(StorageError, match=r"proc/sls\.db.*may be read and written"):
-        Database("sqlite:////proc/sls.db", clock)
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    """The error says what to look at."""
+    folder = tmp_path / "locked"
+    folder.mkdir(0o500)
+    if os.access(folder, os.W_OK):  # as root; but nobody can make a file in /proc
+        folder = Path("/proc")
+    with pytest.raises(StorageError, match=r"sls\.db.*may be read and written"):
+        Database(f"sqlite:///{folder}/sls.db", clock)
+
+
+def test_a_full_disk_is_told(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Who writes behind to a full disk hears of it at the next write; then writing goes on."""
+    pages = [60]
+    with Database(f"sqlite:///{path}", clock) as database:
+
+        def limit(connection: sqlite3.Connection, _record: object) -> None:
+            connection.execute(f"PRAGMA max_page_count={pages[0]}")
+
+        event.listen(database._access._transactor.engine, "connect", limit)
+        database._access._transactor.close()
+        for number in range(100):
+            database.write_later(put(f"{number}" + "." * 10_000))
+        with pytest.raises(StorageError, match=r"were lost.*disk is full"):
+            database.flush()
+        with pytest.raises(StorageError, match="disk is full: make room"):
+            database.write(put("a" * 100_000))
+        assert 0 < database.lost < 100
+        pages[0] = 6000
+        database._access._transactor.close()
+        assert database.write(put("a" * 100_000))
+        assert len(database.read(keys)) == 101 - database.lost
 
 
 def test_a_file_that_may_not_be_written_is_told_by_the_write(path: Path) -> None:

@@ -44,6 +44,8 @@ from sls_plugins.testing.contracts.storage_values import make_reservation
 
 accounts = open_stores(sys.argv[1], lambda: 1000.0).accounts
 held = 0
+print("ready", flush=True)
+input()
 for number in range(400):
     reservation = make_reservation(f"{sys.argv[2]}/{number}", 0.25)
     won = accounts.reserve(reservation, cap_usd=50.0, since_s=0.0, now_s=1000.0)
@@ -53,10 +55,24 @@ for number in range(400):
 print(held)
 """
 
+READING = """
+import sys
+from sls_plugins.storage import open_stores
+from sls_plugins.testing.contracts.storage_values import SPACE, make_entry
+
+entries = open_stores(sys.argv[1], lambda: 1000.0).entries
+entries.add(make_entry(), None, "f")
+entries.counts()
+print(entries.find_key(SPACE, "key 1", 0.0) is not None, flush=True)
+input()
+print(entries.find_key(SPACE, "key 1", 0.0) is not None, flush=True)
+"""
+
 
 def run(program: str, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", program, *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
 
 
 @pytest.mark.parametrize("lines", [1, 150, 400])
@@ -67,9 +83,8 @@ def test_a_killed_process_keeps_its_word(tmp_path: Path, lines: int) -> None:
     assert child.stdout is not None
     told = [child.stdout.readline().split() for _ in range(lines)]
     child.kill()
-    told += [line.split() for line in child.stdout.read().splitlines() if line.count(" ") == 1]
-    child.stdout.close()
-    child.wait(30)
+    told += [line.split() for line in child.stdout.readlines() if line.endswith("\n")]
+    child.communicate(timeout=30)
     stores = open_stores(url, lambda: 1000.0)
     logged = {line.seq: line.decision_id for line in stores.log.after(0, 1_000_000)}
     assert {int(seq): name for seq, name in told}.items() <= logged.items()
@@ -87,9 +102,16 @@ def test_processes_cannot_share_money(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/sls.db"
     stores = open_stores(url, lambda: 1000.0)
     children = [run(RESERVING, url, str(number)) for number in range(2)]
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("\n")
+        child.stdin.flush()
     outputs = [child.communicate(timeout=60)[0] for child in children]
     totals = stores.accounts.totals(0.0, 1000.0)
-    assert all(int(output) > 0 for output in outputs)
+    assert sum(int(output) for output in outputs) >= 200
     assert 49.75 < totals.spent_usd + totals.reserved_usd <= 50.0
     stores.database.close()
 
@@ -98,23 +120,12 @@ def test_a_revocation_reaches_other_processes(tmp_path: Path) -> None:
     """When `revoke` returned, no other process serves the row."""
     url = f"sqlite:///{tmp_path}/sls.db"
     here = open_stores(url, lambda: 1000.0)
-    program = (
-        "import sys; from sls_plugins.storage import open_stores; "
-        "from sls_plugins.testing.contracts.storage_values import *; "
-        "stores = open_stores(sys.argv[1], lambda: 1000.0); "
-        "stores.entries.add(make_entry(), None, 'f'); stores.database.flush(); "
-        "print('added', flush=True); input(); "
-        "print(stores.entries.find_key(SPACE, 'key 1', 0.0) is None, flush=True)"
-    )
-    command = [sys.executable, "-c", program, url]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as child:
+    with run(READING, url) as child:
         assert child.stdin is not None
         assert child.stdout is not None
-        assert child.stdout.readline() == "added\n"
+        assert child.stdout.readline() == "True\n"
         here.entries.revoke(["e1"])
         child.stdin.write("\n")
         child.stdin.flush()
-        assert child.stdout.readline() == "True\n"
+        assert child.stdout.readline() == "False\n"
     here.database.close()

@@ -1,10 +1,12 @@
-"""Writers: one transaction at a time, many operations in each."""
+"""How threads share a database: many read, one at a time writes."""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -16,13 +18,14 @@ from sls_plugins.errors import SLSError, StorageError
 from sls_plugins.storage.dialect import Place
 from sls_plugins.storage.transactor import CannotBeginError, Losses, Operation, Transactor
 
-__all__ = ["DirectWriter", "QueueWriter"]
+__all__ = ["DirectAccess", "QueuedAccess"]
 
 T = TypeVar("T")
 
 BATCH_OPERATIONS = 256
 BACKLOG_OPERATIONS = 4096
 CLOSE_S = 60.0
+IDLE_READERS = 32
 
 # What an operation may end with: the database's word, ours, or a value that cannot be stored.
 OPERATION_ERRORS = (
@@ -36,13 +39,18 @@ OPERATION_ERRORS = (
 )
 
 
-class DirectWriter:
-    """Writes in the caller's thread, under a lock that readers of the same connection share."""
+class DirectAccess:
+    """Reads and writes in the caller's thread, on one connection under a lock."""
 
-    def __init__(self, transactor: Transactor, losses: Losses, lock: threading.Lock) -> None:
+    def __init__(self, transactor: Transactor, losses: Losses) -> None:
         self._transactor = transactor
         self._losses = losses
-        self._lock = lock
+        self._lock = threading.Lock()
+
+    def read(self, operation: Operation[T]) -> T:
+        """Run it on committed rows."""
+        with self._lock:
+            return operation(self._transactor.connection)
 
     def write(self, operation: Operation[T]) -> T:
         """Run it in a transaction of its own."""
@@ -75,7 +83,7 @@ class _Job:
     future: Future[Any] | None
 
 
-class QueueWriter:
+class QueuedAccess:
     """One thread that writes what is queued, in order: all that is waiting in one transaction."""
 
     def __init__(self, transactor: Transactor, losses: Losses, place: Place) -> None:
@@ -89,8 +97,23 @@ class QueueWriter:
         self._done = 0
         self._newest: dict[str, int] = {}
         self._batch: Sequence[_Job] = ()
+        self._readers: deque[Connection] = deque()
         self._thread = threading.Thread(target=self._work, name="sls-storage", daemon=True)
         self._thread.start()
+
+    def read(self, operation: Operation[T]) -> T:
+        """Run it on committed rows, in the caller's thread, on a connection kept for readers."""
+        connection = self._reader()
+        sound = False
+        try:
+            result = operation(connection)
+            sound = True
+        finally:
+            if sound and not self._closed and len(self._readers) < IDLE_READERS:
+                self._readers.append(connection)
+            else:
+                connection.close()
+        return result
 
     def write(self, operation: Operation[T]) -> T:
         """Wait until it, and all that was queued before, is committed."""
@@ -121,6 +144,13 @@ class QueueWriter:
                 self._queue.put(None)
         if threading.current_thread() is not self._thread:
             self._thread.join(CLOSE_S)
+        while self._readers:
+            self._readers.popleft().close()
+
+    def _reader(self) -> Connection:
+        with suppress(IndexError):
+            return self._readers.pop()
+        return self._transactor.engine.connect()
 
     def _put(self, job: _Job, topic: str) -> None:
         with self._lock:
