@@ -162,6 +162,18 @@ def test_every_command_is_documented_and_every_documented_command_exists() -> No
     assert named == commands
 
 
+def test_every_option_that_is_shown_exists() -> None:
+    """Command lines in the docs use options that their commands have."""
+    commands = typer.main.get_command(app).commands
+    lost = []
+    for page in PAGES:
+        for line in re.findall(r"^sls (.+)$", read(page), re.MULTILINE):
+            name, *words = line.split()
+            known = {option for each in commands[name].params for option in each.opts}
+            lost += [line for word in words if word.startswith("--") and word not in known]
+    assert lost == []
+
+
 def test_every_target_that_is_named_exists() -> None:
     """`make …` in the docs is a target of the Makefile."""
     targets = set(re.findall(r"^([a-z]+):", read(REPO / "Makefile"), re.MULTILINE))
