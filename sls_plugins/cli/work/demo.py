@@ -22,7 +22,8 @@ DEMO = "langchain_sls.demo:run_demo"
 
 def run(arguments: DemoArguments) -> None:
     """Run the demo, show the savings, write the report. Raises SLSError."""
-    require("the demo", "langchain_core", "chromadb")
+    require("the demo", "langchain", "langchain_core")
+    require("the demo", "chroma", "chromadb")
     check_outputs((arguments.json,), arguments.html)
     module, name = DEMO.split(":")
     demo: Any = getattr(importlib.import_module(module), name)

@@ -15,10 +15,11 @@ from sls_plugins.evaluation.candidates import find_candidates
 from sls_plugins.evaluation.figures import figures_of
 from sls_plugins.evaluation.files import write_decisions
 from sls_plugins.evaluation.receipts import Receipts
-from sls_plugins.evaluation.replay import Ids, ReplayOptions, VirtualClock, replay
+from sls_plugins.evaluation.replay import ReplayOptions, replay
 from sls_plugins.evaluation.results import Decided, JsonValue, ReplayResult, Report
 from sls_plugins.evaluation.summary import Setup, replay_report
 from sls_plugins.evaluation.traces import RoutingRow, load_routing
+from sls_plugins.evaluation.world import Ids, VirtualClock
 from sls_plugins.settings import Budget, CacheSettings, PartSettings, Settings
 from sls_plugins.types import Candidate, Source
 

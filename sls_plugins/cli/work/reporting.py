@@ -11,16 +11,15 @@ from typing import Any
 from sls_plugins.errors import MissingExtraError
 from sls_plugins.evaluation.files import check_writable, write_json
 from sls_plugins.evaluation.results import Report
-from sls_plugins.plugins import EXTRAS
 
 __all__ = ["check_outputs", "require", "write_outputs"]
 
 
-def require(part: str, *libraries: str) -> None:
-    """See to it that these libraries are installed. Raises MissingExtraError naming the extra."""
+def require(part: str, extra: str, *libraries: str) -> None:
+    """See to it that an extra's libraries are installed. Raises MissingExtraError."""
     for library in libraries:
         if importlib.util.find_spec(library) is None:
-            raise MissingExtraError(part, library, EXTRAS[library])
+            raise MissingExtraError(part, library, extra)
 
 
 def check_outputs(files: Sequence[Path | None], html: Path | None) -> None:
@@ -29,7 +28,7 @@ def check_outputs(files: Sequence[Path | None], html: Path | None) -> None:
         if path is not None:
             check_writable(path)
     if html is not None:
-        require("the report", "jinja2", "matplotlib")
+        require("the report", "dashboard", "jinja2", "matplotlib")
 
 
 def write_outputs(report: Report, json: Path | None, html: Path | None) -> None:

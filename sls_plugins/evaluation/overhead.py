@@ -1,0 +1,166 @@
+"""Times what SLS adds to a request, beside the encoder's own time in the same run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from sls_plugins.assembly import build
+from sls_plugins.engine import Engine
+from sls_plugins.evaluation.metrics import percentile
+from sls_plugins.hookspecs import Parts, hookimpl
+from sls_plugins.protocols import Context, Encoder
+from sls_plugins.settings import Budget, PartSettings, Settings
+from sls_plugins.types import Answer, Candidate, Matrix, Query, Usage, unit_rows
+
+__all__ = ["Load", "Timing", "measure_overhead"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What is timed: cached entries to search, candidates to choose from, how many queries."""
+
+    entries: int = 5000
+    candidates: int = 8
+    queries: int = 500
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Median and 99th percentile of a step, in milliseconds, over `count` times."""
+
+    name: str
+    p50_ms: float
+    p99_ms: float
+    count: int
+
+
+class Dictated:
+    """An encoder that looks embeddings up, so that a decision is timed without encoding.
+
+    Vectors are random around a few centres, like texts around topics.
+    """
+
+    def __init__(self, dimension: int, seed: int) -> None:
+        """`dimension` is that of the real encoder."""
+        self._dimension = dimension
+        self._seed = seed
+        self._centres = np.random.default_rng(seed).normal(size=(64, dimension))
+
+    @property
+    def fingerprint(self) -> str:
+        """Of no other encoder."""
+        return f"dictated:{self._dimension}:{self._seed}"
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self._dimension
+
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        """A made-up vector for each text "… <number>", shape (n, d)."""
+        rows = [self._row(int(text.rsplit(" ", 1)[1])) for text in texts]
+        return unit_rows(np.stack(rows))
+
+    def _row(self, number: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        noise = np.random.default_rng((self._seed, number)).normal(size=self._dimension)
+        row: np.ndarray[tuple[int], np.dtype[np.float64]]
+        row = self._centres[number % len(self._centres)] + 0.8 * noise
+        return row
+
+
+class DictatedPlugin:
+    """Brings `Dictated` into an engine."""
+
+    def __init__(self, encoder: Dictated) -> None:
+        """The one to hand out."""
+        self._encoder = encoder
+
+    @hookimpl
+    def sls_encoders(self) -> Parts:
+        """It, under the name "dictated"."""
+        return {"dictated": self._make}
+
+    def _make(self, _context: Context, _options: Mapping[str, object]) -> Encoder:
+        return self._encoder
+
+
+def measure_overhead(
+    encoder: Encoder, load: Load, advance: Callable[[int], None]
+) -> tuple[Timing, ...]:
+    """Decision given the embedding, exact hit, and the encoder's own time, taken in turns.
+
+    `advance` is told how many queries are done, of `load.entries + load.queries`.
+    """
+    dictated = Dictated(encoder.dimension, load.seed)
+    settings = Settings(
+        candidates=tuple(_candidate(number) for number in range(load.candidates)),
+        budget=Budget(price=1.0),
+        encoder=PartSettings(name="dictated"),
+        index=PartSettings(name="memory"),
+        seed=load.seed,
+    )
+    with build(settings, plugins=[DictatedPlugin(dictated)]) as engine:
+        for number in range(load.entries):
+            _answer(engine, number)
+            advance(number)
+        return _timings(engine, encoder, load, advance)
+
+
+def _timings(
+    engine: Engine, encoder: Encoder, load: Load, advance: Callable[[int], None]
+) -> tuple[Timing, ...]:
+    decisions, hits, encodings = [], [], []
+    for place in range(load.queries):
+        fresh, old = (
+            Query(text=_text(load.entries + place)),
+            Query(text=_text(place % load.entries)),
+        )
+        engine.parts.encoder.encode([fresh.text])  # the memo has it now: encoding is not timed
+        decisions.append(_timed(partial(engine.plan, fresh)))
+        hits.append(_timed(partial(engine.plan, old)))
+        encodings.append(_timed(partial(encoder.encode, [fresh.text])))
+        advance(load.entries + place)
+    return (
+        _timing(f"decision ({load.entries} entries, {load.candidates} candidates)", decisions),
+        _timing("exact hit", hits),
+        _timing(f"encoder {encoder.fingerprint}", encodings),
+    )
+
+
+def _candidate(number: int) -> Candidate:
+    price = 0.1 * 2**number
+    return Candidate(
+        name=f"model-{number}", input_usd_per_mtok=price, output_usd_per_mtok=4 * price
+    )
+
+
+def _text(number: int) -> str:
+    return f"Could you tell me what I should know about topic number {number}"
+
+
+def _answer(engine: Engine, number: int) -> None:
+    """One query answered and graded, so that the parts have something to go by."""
+
+    def call(candidate: Candidate, query: Query) -> Answer:
+        usage = Usage(input_tokens=12, output_tokens=40)
+        return Answer(text=f"{candidate.name} on {query.text}", usage=usage, latency_s=0.5)
+
+    answer = engine.answer(Query(text=_text(number)), call)
+    engine.feedback(answer.decision_id, quality=float(number % 3 != 0), source="bench")
+
+
+def _timed(work: Callable[[], object]) -> float:
+    """Milliseconds."""
+    start_s = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - start_s)
+
+
+def _timing(name: str, sample_ms: Sequence[float]) -> Timing:
+    return Timing(name, percentile(sample_ms, 0.5), percentile(sample_ms, 0.99), len(sample_ms))
