@@ -25,7 +25,7 @@ Places: TypeAlias = NDArray[np.intp]
 GRAMS = (3, 4, 5)
 """Lengths of the pieces of words, in characters."""
 
-WORD, PAIR, GRAM, BIAS = 1.0, 0.7, 0.35, 0.05
+WORD, PAIR, GRAM, BIAS = 1.0, 0.7, 0.35, 0.01
 """Weights of a word, of two neighbouring words, of a piece, and of the text's being there."""
 
 FACTOR = np.array([0x9E3779B97F4A7C15], dtype=np.uint64)

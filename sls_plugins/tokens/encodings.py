@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 EncodingName: TypeAlias = Literal["o200k_base", "cl100k_base"]
 
+PACKAGE = "llama_index"
+"""The package that carries copies of both files."""
+
 ADDRESS = "https://openaipublic.blob.core.windows.net/encodings/{name}.tiktoken"
 
 # How OpenAI's encodings cut a text before merging bytes; published with tiktoken.
@@ -96,7 +99,7 @@ def _default_cache() -> Path:
 
 def _packaged() -> Iterator[Path]:
     """The folder inside llama-index, found without importing that library."""
-    spec = find_spec("llama_index")
+    spec = find_spec(PACKAGE)
     for location in (spec.submodule_search_locations or ()) if spec is not None else ():
         yield Path(location) / "core" / "_static" / "tiktoken_cache"
 

@@ -12,7 +12,7 @@ from sls_plugins.encoder.sentence_transformers import SentenceTransformersEncode
 from sls_plugins.encoder.weights import find_folder
 from sls_plugins.errors import ConfigurationError, SettingsError
 from sls_plugins.protocols import Context, Encoder
-from sls_plugins.testing.contracts.encoder import TEXTS, EncoderContract
+from sls_plugins.testing.contracts.encoder import ODD_TEXTS, TEXTS, EncoderContract
 
 CONTEXT = Context(clock=lambda: 0.0)
 
