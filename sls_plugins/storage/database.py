@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -38,10 +39,10 @@ class Database:
         self._losses = Losses(self._place)
         engine = make_engine(self._place)
         transactor = Transactor(engine, self._place)
-        try:
+        with ExitStack() as undo:
+            undo.callback(transactor.close)
             _create(transactor, self._place)
-        except SQLAlchemyError as error:
-            raise storage_error(self._place, error) from error
+            undo.pop_all()
         self._access = self._share(transactor)
         self._finalizer = weakref.finalize(self, _close, self._pid, self._access, engine)
 
@@ -133,11 +134,13 @@ class Database:
 
 def _create(transactor: Transactor, place: Place) -> None:
     """Make the tables unless they are there; refuse those of a newer version."""
-    prepare(transactor.connection)
-    found = _stored_version(transactor.connection)
-    if found is None:
-        transactor.run([_create_tables])
+    try:
+        prepare(transactor.connection)
         found = _stored_version(transactor.connection)
+        if found is None:
+            [found] = transactor.run([_create_tables])
+    except SQLAlchemyError as error:
+        raise storage_error(place, error) from error
     if found != SCHEMA_VERSION:
         problem = (
             f"its tables have version {found}, this program knows version {SCHEMA_VERSION}: "
@@ -153,11 +156,14 @@ def _stored_version(connection: Connection) -> int | None:
     return None if stored is None else int(stored)
 
 
-def _create_tables(connection: Connection) -> None:
+def _create_tables(connection: Connection) -> int:
     """In one excluding transaction, so that two processes may start at the same time."""
-    if _stored_version(connection) is None:
+    found = _stored_version(connection)
+    if found is None:
         METADATA.create_all(connection)
-        connection.execute(meta.insert(), {"key": "schema_version", "value": str(SCHEMA_VERSION)})
+        values = {"key": "schema_version", "value": str(SCHEMA_VERSION)}
+        connection.execute(meta.insert(), values)
+    return SCHEMA_VERSION if found is None else found
 
 
 def _close(pid: int, access: DirectAccess | QueuedAccess, engine: Engine) -> None:

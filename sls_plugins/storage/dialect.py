@@ -15,7 +15,15 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool, StaticPool
 
 from sls_plugins.errors import MissingExtraError, StorageError
 
-__all__ = ["BEGIN", "Place", "locate", "make_engine", "prepare", "storage_error"]
+__all__ = [
+    "BEGIN",
+    "Place",
+    "locate",
+    "make_engine",
+    "overwrite_deleted",
+    "prepare",
+    "storage_error",
+]
 
 BUSY_TIMEOUT_MS = 10_000
 
@@ -102,6 +110,12 @@ def prepare(connection: Connection) -> None:
         return
     if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
         connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+
+
+def overwrite_deleted(connection: Connection) -> None:
+    """From now on overwrite what this connection deletes, where a database offers that."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete=ON").close()
 
 
 def storage_error(place: Place, error: SQLAlchemyError) -> StorageError:

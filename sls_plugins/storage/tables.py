@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Double,
@@ -128,7 +129,7 @@ spend = Table(  # sums of charges by minute, hour and day, so that no window is 
     "spend",
     METADATA,
     Column("width_s", Integer, primary_key=True, autoincrement=False),
-    Column("start_s", Integer, primary_key=True, autoincrement=False),
+    Column("start_s", BigInteger, primary_key=True, autoincrement=False),
     Column("usd", Double, nullable=False),
 )
 

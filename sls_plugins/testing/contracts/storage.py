@@ -322,7 +322,7 @@ class SnapshotStoreContract:
     def test_objects_are_refused(self, snapshots: SnapshotStore) -> None:
         """Arrays of objects would need pickle, so they are not taken."""
         state: State = {"bad": np.array([object()])}
-        with pytest.raises(ValueError, match="[Oo]bject"):
+        with pytest.raises(ValueError, match=r"[Oo]bject"):
             snapshots.save("s", state, seq=1, fingerprint="f", now_s=NOW_S)
         assert snapshots.load("s") is None
 
