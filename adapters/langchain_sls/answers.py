@@ -107,6 +107,7 @@ def facts_of(answer: Answer, estimate: Estimate | None) -> dict[str, Any]:
     }
     if answer.source is Source.CACHE:
         facts["similarity"] = answer.similarity
+        facts["from_query_id"] = answer.from_query_id
     return facts
 
 
