@@ -98,7 +98,10 @@ class Bert:
 
 
 def read_bert(tensors: Mapping[str, Floats]) -> Bert:
-    """Arrange the tensors of a `BertModel` checkpoint; KeyError names one that is missing."""
+    """Arrange the tensors of a `BertModel` checkpoint.
+
+    Raises KeyError naming a tensor that is missing, ValueError for another architecture.
+    """
 
     def norm(name: str) -> Norm:
         return Norm(tensors[f"{name}.weight"], tensors[f"{name}.bias"])
@@ -120,9 +123,15 @@ def read_bert(tensors: Mapping[str, Floats]) -> Bert:
                 norm(f"{at}.output.LayerNorm"),
             )
         )
+    words = tensors["embeddings.word_embeddings.weight"]
+    if not layers or words.shape[1] % HEAD_SIZE:
+        raise ValueError(
+            f"{len(layers)} layers of width {words.shape[1]} are no BERT of the MiniLM family, "
+            f"whose attention heads are {HEAD_SIZE} wide"
+        )
     types = tensors["embeddings.token_type_embeddings.weight"]
     return Bert(
-        words=tensors["embeddings.word_embeddings.weight"],
+        words=words,
         positions=tensors["embeddings.position_embeddings.weight"] + types[0],
         norm=norm("embeddings.LayerNorm"),
         layers=tuple(layers),

@@ -1,4 +1,4 @@
-"""Embeddings without weights: hashed words and pieces of words.
+"""Embeddings without weights, from hashed pieces of the text.
 
 Feature hashing with signs, after Weinberger et al., "Feature Hashing for Large Scale Multitask
 Learning", 2009. Whatever the process or the machine, equal texts get equal vectors.

@@ -106,9 +106,12 @@ def _read_weights(file: Path) -> Bert:
     """The model in a safetensors file."""
     try:
         with safe_open(file, framework="numpy") as tensors:
-            return read_bert({name: tensors.get_tensor(name) for name in tensors.keys()})  # noqa: SIM118
-    except (SafetensorError, KeyError) as error:
-        raise ConfigurationError(f"{file} does not hold a BERT model: {error}") from error
+            names = tensors.keys()
+            return read_bert(
+                {name: np.asarray(tensors.get_tensor(name), np.float32) for name in names}
+            )
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ConfigurationError(f"{file} does not hold a usable model: {error}") from error
 
 
 def _read_tokenizer(file: Path, bert: Bert) -> Tokenizer:

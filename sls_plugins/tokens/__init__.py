@@ -1,4 +1,4 @@
-"""Token counts, and what a call costs before and after it is made."""
+"""What a call takes: tokens counted, US dollars reckoned."""
 
 from sls_plugins.tokens.counter import TiktokenCounter
 from sls_plugins.tokens.estimate import estimate_tokens

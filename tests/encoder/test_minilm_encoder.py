@@ -1,4 +1,4 @@
-"""MiniLM in NumPy: equal to the original, and loaded only from trusted files."""
+"""MiniLM in NumPy, loaded only from trusted files."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TestTinyMiniLMEncoder(EncoderContract):
 
     @pytest.fixture
     def encoder(self, tiny) -> Encoder:
-        return make(CONTEXT, {"path": str(tiny.folder), "trusted_sha256": tiny.sha256})
+        return make(CONTEXT, tiny.options)
 
     def test_texts_differ(self, encoder: Encoder) -> None:
         """Texts of known words differ; the tiny model does not know those of the suite."""
@@ -88,7 +88,7 @@ def test_other_weights_are_refused(tiny) -> None:
 
 def test_named_weights_are_trusted(tiny) -> None:
     """A digest named by the user is trusted and becomes part of the fingerprint."""
-    encoder = make(CONTEXT, {"path": str(tiny.folder), "trusted_sha256": tiny.sha256})
+    encoder = make(CONTEXT, tiny.options)
     assert encoder.fingerprint == f"minilm:other:{tiny.sha256[:8]}:fp32:64"
     assert encoder.encode(["how do i reset my password"]).shape == (1, 64)
 
@@ -105,8 +105,22 @@ def test_a_broken_model_is_refused(tiny, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"\x00" * 64)
     (tmp_path / "tokenizer.json").write_bytes((tiny.folder / "tokenizer.json").read_bytes())
     digest = "f5a5fd42d16a20302798ef6ed309979b43003d2320d9f0e8ea9831a92759fb4b"
-    with pytest.raises(ConfigurationError, match="does not hold a BERT model"):
+    with pytest.raises(ConfigurationError, match="does not hold a usable model"):
         make(CONTEXT, {"path": str(tmp_path), "trusted_sha256": digest})
+
+
+@pytest.mark.parametrize("change", [{"hidden": 48}, {"layers": 0}])
+def test_another_architecture_is_refused(make_tiny, change: dict[str, int]) -> None:
+    """A BERT whose heads are not 32 wide, or without layers, is not taken."""
+    with pytest.raises(ConfigurationError, match="MiniLM family"):
+        make(CONTEXT, make_tiny(**change).options)
+
+
+def test_half_precision_weights(tiny, make_tiny) -> None:
+    """Weights stored in half precision are computed with in single precision."""
+    text = "how do i reset my password"
+    half, whole = (make(CONTEXT, model.options) for model in (make_tiny(dtype="float16"), tiny))
+    assert np.allclose(half.encode([text]), whole.encode([text]), atol=0.01)
 
 
 def test_a_foreign_tokenizer_is_refused(tiny, tmp_path: Path) -> None:
