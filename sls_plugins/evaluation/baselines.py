@@ -7,7 +7,7 @@ two matrices, shape (n, m): quality and cost in USD of every query with every ca
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,7 +166,7 @@ def oracle_at(outcomes: Outcomes, usd_per_query: float) -> Policy:
     while high > low * (1 + 1e-9):
         middle = float(np.sqrt(low * high))
         low, high = (low, middle) if spends(middle) <= usd_per_query else (middle, high)
-    return _chosen("oracle at the same spend", outcomes, choose(high))
+    return _chosen("oracle, same spend", outcomes, choose(high))
 
 
 def compare(outcomes: Outcomes, usd_per_query: float) -> Rivals:
@@ -174,10 +174,17 @@ def compare(outcomes: Outcomes, usd_per_query: float) -> Rivals:
     return Rivals(
         singles=tuple(sorted(singles(outcomes), key=lambda policy: -policy.quality)),
         random=random_policy(outcomes),
-        mix=_mix_policy(outcomes, best_mix(outcomes, usd_per_query)),
-        oracle_at_spend=oracle_at(outcomes, usd_per_query),
+        mix=_own_up(_mix_policy(outcomes, best_mix(outcomes, usd_per_query)), usd_per_query),
+        oracle_at_spend=_own_up(oracle_at(outcomes, usd_per_query), usd_per_query),
         oracle=oracle(outcomes),
     )
+
+
+def _own_up(policy: Policy, usd_per_query: float) -> Policy:
+    """Say so if a rival "at the same spend" spends more, for nothing is as cheap as a cache."""
+    if policy.usd_per_query <= usd_per_query * (1 + 1e-9):
+        return policy
+    return replace(policy, note=f"{policy.note}; no candidate is that cheap".removeprefix("; "))
 
 
 def _mix_policy(outcomes: Outcomes, mix: Mix) -> Policy:
@@ -185,12 +192,13 @@ def _mix_policy(outcomes: Outcomes, mix: Mix) -> Policy:
     weights[mix.first] += mix.share
     weights[mix.second] += 1 - mix.share
     parts = [f"{w:.0%} {name}" for w, name in zip(weights, outcomes.names, strict=True) if w > 0]
+    note = f"at the same spend: {' + '.join(parts)}"
     return _policy(
-        "best fixed mix of two at the same spend",
+        "best fixed mix of two",
         outcomes.quality @ weights,
         outcomes.cost_usd @ weights,
         hindsight=True,
-        note=" + ".join(parts),
+        note=note,
     )
 
 

@@ -38,6 +38,7 @@ COLOURS = (
 
 STYLE: dict[Any, object] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,
     "font.family": "sans-serif",
     "font.size": 10.5,
     "text.color": INK,

@@ -27,7 +27,7 @@ def run(arguments: DemoArguments) -> None:
     check_outputs((arguments.json,), arguments.html)
     module, name = DEMO.split(":")
     demo: Any = getattr(importlib.import_module(module), name)
-    with _folder(arguments.folder) as folder, progress("demo", 0) as advance:
+    with _folder(arguments.folder) as folder, progress("demo") as advance:
         report: Report = demo(
             folder=folder, seed=arguments.seed, trace=arguments.trace, advance=advance
         )

@@ -40,8 +40,11 @@ def tell(text: str) -> None:
 
 
 @contextmanager
-def progress(title: str, total: int) -> Iterator[Advance]:
-    """A bar on standard error while the block runs; nothing if that is no terminal."""
+def progress(title: str, total: int | None = None) -> Iterator[Advance]:
+    """A bar on standard error while the block runs; nothing if that is no terminal.
+
+    Without a `total` it only shows that something moves.
+    """
     console = Console(stderr=True)
     bar = Progress(
         SpinnerColumn(),
