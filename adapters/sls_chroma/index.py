@@ -82,7 +82,9 @@ class ChromaIndex:
         with self._lock:
             self._memory.remove(ids)
             known = [(entry_id, self._spaces.pop(entry_id, None)) for entry_id in ids]
-            gone = {(space.tenant, entry_id): None for entry_id, space in known if space is not None}
+            gone = {
+                (space.tenant, entry_id): None for entry_id, space in known if space is not None
+            }
             if gone:
                 self._writer.put(gone)
 

@@ -143,7 +143,8 @@ class Shelves:
             if sole:
                 self._refuse(stored, self._fingerprint)
             return
-        hnsw: Mapping[str, object] = collection.configuration.get("hnsw") or {}
+        # `collection.configuration` would revive the embedding function, of which there is none.
+        hnsw: Mapping[str, object] = collection.configuration_json.get("hnsw") or {}
         if hnsw.get("space") != "cosine":
             self._refuse(f"{stored} compared by {hnsw.get('space')}", "compared by cosine")
         self._collections[str(metadata.get("sls_tenant", ""))] = collection

@@ -40,6 +40,7 @@ class Writer:
         self._busy = False
         self._urgent = False
         self._closed = False
+        self._ended = False
         self._error: Exception | None = None
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="sls-chroma-writer", daemon=True)
@@ -60,10 +61,10 @@ class Writer:
             self._error = None
             self._urgent = True
             self._changed.notify_all()
-            self._changed.wait_for(
-                lambda: self._error is not None or not (self._waiting or self._busy)
-            )
+            self._changed.wait_for(self._is_settled)
             self._urgent = False
+            if self._ended and (self._waiting or self._busy):
+                raise StorageError(self._place, "the thread that writes changes has stopped")
             if self._error is not None:
                 raise StorageError(
                     self._place, f"changes were not written: {self._error}", retryable=True
@@ -82,6 +83,14 @@ class Writer:
             self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        finally:  # whatever ended it: nobody may wait for it
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+    def _serve(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(self._has_work)
@@ -100,6 +109,9 @@ class Writer:
 
     def _has_work(self) -> bool:
         return self._closed or (bool(self._waiting) and self._error is None)
+
+    def _is_settled(self) -> bool:
+        return self._error is not None or self._ended or not (self._waiting or self._busy)
 
     def _is_due(self) -> bool:
         return self._urgent or self._closed or len(self._waiting) >= self._batch

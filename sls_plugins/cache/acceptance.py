@@ -2,11 +2,12 @@
 
 Three layers, each from labels that calls give anyway (a fresh answer beside the refused one):
 
-1. a pooled online logistic model with a deviation for each task gives a first risk;
-2. counted cases shrink it: of pairs alike (similarity, guards) in the family, in the task, then of
-   this very pair of patterns. A task's family is what stands before the first "/" of its name;
-3. a bar for each family and a gate for each task: forecasts made *before* their label was known are
-   counted by their risk, and only those are served whose share of errors is surely below `max_error`.
+1. a pooled online logistic model with a deviation for each task gives a first risk. Besides the
+   texts it sees the entry's company: how often it, as a neighbour, agreed with a fresh answer;
+2. counted cases shrink that risk: of pairs alike (similarity, guards, company) in the family, in
+   the task, then of this very pair of patterns. A task's family is what stands before the first "/";
+3. a bar for each family, a gate for each task: forecasts made *before* their label was known are
+   counted by risk; served are those whose share of errors is surely below `max_error`.
 
 So a family starts with exact repeats only, opens when labels allow it, and closes when they do
 not. All state has a fixed size; nothing is refitted on the way of a query.
@@ -23,24 +24,34 @@ from numpy.typing import NDArray
 
 from sls_plugins.cache.bound import surely_below, widest_below
 from sls_plugins.cache.features import FEATURES, Pair
+from sls_plugins.cache.labels import Label
 from sls_plugins.types import State
 
 __all__ = ["Acceptance", "AcceptanceRule", "Verdict"]
 
 _BINS = 24
 _CELLS = 1 << 14
+_ENTRIES = 1 << 15
 _FAMILIES = 256
 _TASKS = 1024
-_PRIOR = np.array((-4.0, 1.0, 1.0, 1.0, 1.0, -0.5, -0.5, 0.3, -1.5, -1.5, -1.5, -1.0))
+_COMPANY = 4
+_WIDTH = FEATURES + 2
+_PRIOR = (-4.0, 1.0, 1.0, 1.0, 1.0, -0.5, -0.5, 0.3, -1.5, -1.5, -1.5, -1.0, 0.7, -0.7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptanceRule:
-    """How acceptance weighs evidence. `max_error` is the largest share of wrong hits among hits."""
+    """How acceptance weighs evidence.
+
+    `max_error` is the largest share of wrong hits among hits, `doubt` the chance left that it is
+    exceeded all the same. `memory_labels` is after how many labels old evidence has faded to a
+    third. A guard falls silent where surely fewer than `guard_factor` times `max_error` are wrong.
+    """
 
     max_error: float = 0.02
     doubt: float = 0.1
-    memory_labels: float = 3000.0
+    memory_labels: float = 5000.0
+    cell_labels: float = 500.0
     cell_strength: float = 8.0
     gate_strength: float = 50.0
     guard_factor: float = 5.0
@@ -56,112 +67,121 @@ class Verdict:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A pair as the model sees it now: features with the entry's company, cells, risk."""
+
+    values: NDArray[np.float64]
+    cells: tuple[int, int, int]
+    family: int
+    task: int
+    risk: float
+
+
 class Acceptance:
     """The learnt rule. Deterministic: equal labels in equal order give equal verdicts."""
 
     def __init__(self, rule: AcceptanceRule) -> None:
         self._rule = rule
-        self._weights = _PRIOR.copy()
-        self._steps = np.ones(FEATURES)
-        self._task_weights = np.zeros((_TASKS, FEATURES))
-        self._cells = np.zeros((_CELLS, 2))
-        self._curves = np.zeros((_FAMILIES, _BINS, 2))
-        self._gates = np.zeros((_TASKS, 2))
+        self._state: dict[str, NDArray[np.float64]] = {
+            "weights": np.array(_PRIOR),
+            "steps": np.ones(_WIDTH),
+            "task_weights": np.zeros((_TASKS, _WIDTH)),
+            "cells": np.zeros((_CELLS, 2)),
+            "entries": np.zeros((_ENTRIES, 2)),
+            "curves": np.zeros((_FAMILIES, _BINS, 2)),
+            "gates": np.zeros((_TASKS, 2)),
+        }
         self._bars = np.zeros(_FAMILIES, dtype=np.int64)
 
     def judge(self, pair: Pair) -> Verdict:
         """The verdict on a neighbour, as things are known now."""
-        risk = self._risk(pair)
-        family, task = _slot(_family(pair.task), _FAMILIES), _slot(pair.task, _TASKS)
-        p_right = 1.0 - risk
-        for guard in pair.guards:
-            if not self._is_lifted(pair, guard):
-                return Verdict(accepted=False, p_right=p_right, why=f"guard: {guard}")
-        if _bin(risk) >= self._bars[family]:
-            why = f"too few labels say that P(right) {p_right:.3f} is enough"
-            return Verdict(accepted=False, p_right=p_right, why=why)
-        if not self._is_open(task):
-            why = "labels of this task show too many errors"
-            return Verdict(accepted=False, p_right=p_right, why=why)
-        return Verdict(accepted=True, p_right=p_right, why=f"P(right) {p_right:.3f}")
+        seen = self._see(pair)
+        p_right = 1.0 - seen.risk
+        why = self._objection(pair, seen)
+        return Verdict(accepted=not why, p_right=p_right, why=why or f"P(right) {p_right:.3f}")
 
-    def learn(self, pair: Pair, *, right: bool, weight: float = 1.0) -> None:
-        """Learn from one label: the neighbour would have been (or was) right, or wrong."""
-        risk = self._risk(pair)
-        wrong = 0.0 if right else weight
-        family, task = _slot(_family(pair.task), _FAMILIES), _slot(pair.task, _TASKS)
-        place = _bin(risk)
-        keep = 1.0 - 1.0 / self._rule.memory_labels
-        if place < self._bars[family]:
-            self._gates[task] = self._gates[task] * keep + (weight, wrong)
-        curve = self._curves[family]
+    def learn(self, pair: Pair, label: Label, *, born: str = "") -> None:
+        """Learn from one label; `born` is the entry, if any, that the fresh answer became."""
+        seen, rule, state = self._see(pair), self._rule, self._state
+        told = np.array((label.weight, 0.0 if label.right else label.weight))
+        keep = 1.0 - 1.0 / rule.memory_labels
+        place = _bin(seen.risk)
+        if place < self._bars[seen.family]:
+            state["gates"][seen.task] = state["gates"][seen.task] * keep + told
+        curve = state["curves"][seen.family]
         curve *= keep
-        curve[place] += (weight, wrong)
-        self._bars[family] = self._bar(curve)
-        for cell in (*_cells(pair), *(_guard_cell(pair, guard) for guard in pair.guards)):
-            self._cells[cell] += (weight, wrong)
-        self._descend(pair, task, right=right, weight=weight)
+        curve[place] += told
+        self._bars[seen.family] = self._bar(curve)
+        fade = 1.0 - 1.0 / rule.cell_labels
+        for cell in (*seen.cells, *(_guard_cell(pair, guard) for guard in pair.guards)):
+            state["cells"][cell] = state["cells"][cell] * fade + told
+        for entry_id in filter(None, (pair.entry_id, born)):
+            state["entries"][_slot(entry_id, _ENTRIES)] += told
+        self._descend(seen, label)
 
     def save(self) -> State:
         """All learnt state, as copies."""
-        return {
-            "weights": self._weights.copy(),
-            "steps": self._steps.copy(),
-            "task_weights": self._task_weights.copy(),
-            "cells": self._cells.copy(),
-            "curves": self._curves.copy(),
-            "gates": self._gates.copy(),
-        }
+        return {name: array.copy() for name, array in self._state.items()}
 
     def load(self, state: State) -> None:
-        """Restore what `save` gave; an empty state is the beginning. Raises KeyError, ValueError."""
-        fresh = Acceptance(self._rule).save() if not state else state
-        for name, here in self._arrays().items():
-            here[...] = np.asarray(fresh[name], dtype=np.float64).reshape(here.shape)
-        self._bars[:] = [self._bar(curve) for curve in self._curves]
+        """Restore what `save` gave; an empty state is the beginning.
 
-    def _arrays(self) -> dict[str, NDArray[np.float64]]:
-        return {
-            "weights": self._weights,
-            "steps": self._steps,
-            "task_weights": self._task_weights,
-            "cells": self._cells,
-            "curves": self._curves,
-            "gates": self._gates,
-        }
+        Raises KeyError or ValueError for a state that is not of this version.
+        """
+        given = state or Acceptance(self._rule).save()
+        for name, here in self._state.items():
+            here[...] = np.asarray(given[name], dtype=np.float64).reshape(here.shape)
+        self._bars[:] = [self._bar(curve) for curve in self._state["curves"]]
 
-    def _risk(self, pair: Pair) -> float:
+    def _see(self, pair: Pair) -> _Seen:
+        cases, wrong = self._state["entries"][_slot(pair.entry_id, _ENTRIES)].tolist()
+        agreed, differed = min(_COMPANY, cases - wrong), min(_COMPANY, wrong)
+        company = (agreed / 2 - 1, differed / 2 - 1)
+        values = np.concatenate((pair.values, company))
         task = _slot(pair.task, _TASKS)
-        risk = 1.0 - _sigmoid(float((self._weights + self._task_weights[task]) @ pair.values))
+        weights = self._state["weights"] + self._state["task_weights"][task]
+        risk = 1.0 - _sigmoid(float(weights @ values))
+        cells = _cells(pair, f"{min(3, int(agreed))}{min(3, int(differed))}")
         strength = self._rule.cell_strength
-        for cell in _cells(pair):
-            cases, wrong = self._cells[cell].tolist()
+        for cell in cells:
+            cases, wrong = self._state["cells"][cell].tolist()
             risk = (strength * risk + wrong) / (strength + cases)
-        return risk
+        family = _slot(_family(pair.task), _FAMILIES)
+        return _Seen(values=values, cells=cells, family=family, task=task, risk=risk)
 
-    def _descend(self, pair: Pair, task: int, *, right: bool, weight: float) -> None:
-        values = pair.values
-        told = _sigmoid(float((self._weights + self._task_weights[task]) @ values))
-        slope = weight * (float(right) - told) * values
-        self._steps += slope * slope
-        change = self._rule.step * slope / np.sqrt(self._steps)
-        self._weights += change
-        self._task_weights[task] = 0.999 * self._task_weights[task] + 0.5 * change
+    def _objection(self, pair: Pair, seen: _Seen) -> str:
+        """Why this neighbour may not answer; empty if it may."""
+        for guard in pair.guards:
+            if not (self._is_silent(_guard_cell(pair, guard)) or self._is_silent(seen.cells[0])):
+                return f"guard: {guard}"
+        if _bin(seen.risk) >= self._bars[seen.family]:
+            return f"too few labels say that P(right) {1.0 - seen.risk:.3f} is enough"
+        cases, wrong = self._state["gates"][seen.task].tolist()
+        limit, strength = self._rule.max_error, self._rule.gate_strength
+        if 0.5 * limit * strength + wrong > limit * (strength + cases):
+            return "labels of this task show too many errors"
+        return ""
+
+    def _is_silent(self, cell: int) -> bool:
+        cases, wrong = self._state["cells"][cell].tolist()
+        rule = self._rule
+        return surely_below(wrong, cases, rule.guard_factor * rule.max_error, rule.doubt)
+
+    def _descend(self, seen: _Seen, label: Label) -> None:
+        weights, deviations = self._state["weights"], self._state["task_weights"][seen.task]
+        steps = self._state["steps"]
+        told = _sigmoid(float((weights + deviations) @ seen.values))
+        slope = label.weight * (float(label.right) - told) * seen.values
+        steps += slope * slope
+        change = self._rule.step * slope / np.sqrt(steps)
+        weights += change
+        deviations *= 0.999
+        deviations += 0.5 * change
 
     def _bar(self, curve: NDArray[np.float64]) -> int:
         rule = self._rule
         return widest_below(curve[:, 0], curve[:, 1], rule.max_error, rule.doubt)
-
-    def _is_lifted(self, pair: Pair, guard: str) -> bool:
-        """Labels of this family say that the guard does not matter there."""
-        cases, wrong = self._cells[_guard_cell(pair, guard)].tolist()
-        rule = self._rule
-        return surely_below(wrong, cases, rule.guard_factor * rule.max_error, rule.doubt)
-
-    def _is_open(self, task: int) -> bool:
-        cases, wrong = self._gates[task].tolist()
-        limit, strength = self._rule.max_error, self._rule.gate_strength
-        return bool((0.5 * limit * strength + wrong) / (strength + cases) <= limit)
 
 
 def _sigmoid(value: float) -> float:
@@ -174,16 +194,16 @@ def _bin(risk: float) -> int:
 
 
 def _family(task: str) -> str:
-    return task.split("/", 1)[0]
+    return task.partition("/")[0]
 
 
 def _slot(name: str, slots: int) -> int:
     return zlib.crc32(name.encode("utf-8", "surrogatepass")) % slots
 
 
-def _cells(pair: Pair) -> tuple[int, int, int]:
+def _cells(pair: Pair, company: str) -> tuple[int, int, int]:
     level = min(20, int(-8.0 * math.log10(1.003 - min(1.0, pair.similarity))))
-    alike = f"{level}|{pair.same_pattern}|{pair.guards}"
+    alike = f"{level}|{pair.same_pattern}|{pair.guards}|{company}"
     return (
         _slot(f"family|{_family(pair.task)}|{alike}", _CELLS),
         _slot(f"task|{pair.task}|{alike}", _CELLS),

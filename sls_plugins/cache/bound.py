@@ -21,7 +21,7 @@ def divergence(rate: float, limit: float) -> float:
 
 
 def surely_below(wrong: float, cases: float, limit: float, doubt: float) -> bool:
-    """True if `wrong` of `cases` would be seen with a chance of at most `doubt` were the rate `limit`.
+    """True if so few `wrong` of `cases` had a chance of at most `doubt` were the rate `limit`.
 
     Chernoff's bound on the binomial tail; also for fractional (decayed) counts. With nothing wrong
     it is exact: log(1/doubt) / -log(1 - limit) cases are needed, 114 for 2 % and a doubt of 10 %.

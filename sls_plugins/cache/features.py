@@ -32,6 +32,7 @@ class Pair:
     """
 
     task: str
+    entry_id: str
     similarity: float
     guards: tuple[str, ...]
     patterns: tuple[str, str]
@@ -49,6 +50,7 @@ def pair_of(query: Query, entry: CacheEntry, similarity: float, guards: Sequence
     names = tuple(guard.__name__ for guard in guards if guard(query.text, entry.text))
     return Pair(
         task=query.task,
+        entry_id=entry.id,
         similarity=similarity,
         guards=names,
         patterns=patterns,
@@ -81,7 +83,9 @@ def _values(
             min(2.0, max(-2.0, record)),
             float("numbers_differ" in names),
             float("quotes_differ" in names or "identifiers_differ" in names),
-            float("negation_differs" in names or "opposites_meet" in names),
+            float(
+                "negation_differs" in names or "opposites_meet" in names or "order_differs" in names
+            ),
             float("question_differs" in names),
         )
     )

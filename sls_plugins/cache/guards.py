@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
+from sls_plugins.cache.words import CALENDAR, NEGATIONS, NUMBERS, OPPOSITES, QUESTIONS, UNITS
+
 __all__ = [
     "DEFAULT_GUARDS",
     "Guard",
@@ -19,6 +21,7 @@ __all__ = [
     "identifiers_differ",
     "negation_differs",
     "numbers_differ",
+    "order_differs",
     "opposites_meet",
     "question_differs",
     "quotes_differ",
@@ -27,22 +30,8 @@ __all__ = [
 Guard: TypeAlias = Callable[[str, str], bool]
 """(query_text, stored_text) -> True if the stored answer must not be used on this ground."""
 
-_NUMBER_WORDS = (
-    *("zero one two three four five six seven eight nine ten eleven twelve".split()),
-    *("once twice first second third half double hundred thousand million billion".split()),
-)
-_CALENDAR = (
-    *("january february march april june july august september october november".split()),
-    *("december monday tuesday wednesday thursday friday saturday sunday".split()),
-    *("today tomorrow yesterday hourly daily weekly monthly yearly annually".split()),
-)
-_UNIT = (
-    r"%|°[cf]?|[kmgtp]i?b|[kmgt]?bytes?|[munp]?s|ms|secs?|seconds?|mins?|minutes?|hours?|hrs?|h|d|"
-    r"days?|weeks?|months?|years?|[kcm]?m|km|miles?|feet|ft|inch(?:es)?|[km]?g|lbs?|oz|[ml]?l|"
-    r"usd|eur|gbp|dollars?|euros?|pounds?|am|pm|px|bits?"
-)
 _NUMBER = re.compile(
-    rf"([$€£]\s?)?(-?\d[\d,]*(?:\.\d+)?)(?:[\s-]?({_UNIT})\b|([a-z_]\w*))?", re.IGNORECASE
+    rf"([$€£]\s?)?(-?\d[\d,]*(?:\.\d+)?)(?:[\s-]?({UNITS})\b|([a-z_]\w*))?", re.IGNORECASE
 )
 _QUOTED = re.compile(r"\"([^\"\n]+)\"|`([^`\n]+)`|“([^”\n]+)”|(?<!\w)'([^'\n]+)'(?!\w)")
 _IDENTIFIER = re.compile(
@@ -60,136 +49,10 @@ _IDENTIFIER = re.compile(
     r")"
 )
 _WORD = re.compile(r"[a-z]+(?:['’][a-z]+)?")
-_NEGATIONS = frozenset(
-    "not no never none nothing nobody neither nor without except excluding exclude cannot non "
-    "unable fail fails failed impossible lacks lacking isnt dont doesnt cant wont".split()
-)
-_OPPOSITES = (
-    "on off",
-    "enable disable",
-    "enabled disabled",
-    "enabling disabling",
-    "activate deactivate",
-    "start stop",
-    "starting stopping",
-    "started stopped",
-    "open close",
-    "opened closed",
-    "open closed",
-    "add remove",
-    "adding removing",
-    "add delete",
-    "create delete",
-    "creating deleting",
-    "insert delete",
-    "install uninstall",
-    "installed uninstalled",
-    "increase decrease",
-    "increasing decreasing",
-    "raise lower",
-    "max min",
-    "maximum minimum",
-    "most least",
-    "more less",
-    "more fewer",
-    "higher lower",
-    "highest lowest",
-    "high low",
-    "largest smallest",
-    "larger smaller",
-    "bigger smaller",
-    "big small",
-    "longer shorter",
-    "before after",
-    "above below",
-    "over under",
-    "up down",
-    "upload download",
-    "uploading downloading",
-    "upgrade downgrade",
-    "in out",
-    "into from",
-    "to from",
-    "import export",
-    "input output",
-    "first last",
-    "oldest newest",
-    "older newer",
-    "old new",
-    "allow deny",
-    "allowed denied",
-    "allow block",
-    "accept reject",
-    "accepted rejected",
-    "true false",
-    "yes no",
-    "success failure",
-    "succeeded failed",
-    "buy sell",
-    "buying selling",
-    "send receive",
-    "sending receiving",
-    "sent received",
-    "lock unlock",
-    "locked unlocked",
-    "encrypt decrypt",
-    "encode decode",
-    "compress decompress",
-    "push pull",
-    "connect disconnect",
-    "connected disconnected",
-    "subscribe unsubscribe",
-    "mount unmount",
-    "show hide",
-    "visible hidden",
-    "include exclude",
-    "including excluding",
-    "with without",
-    "positive negative",
-    "positives negatives",
-    "pros cons",
-    "advantages disadvantages",
-    "benefits risks",
-    "legal illegal",
-    "safe unsafe",
-    "possible impossible",
-    "good bad",
-    "best worst",
-    "better worse",
-    "left right",
-    "top bottom",
-    "win lose",
-    "won lost",
-    "hot cold",
-    "summer winter",
-    "morning evening",
-    "male female",
-    "men women",
-    "ascending descending",
-    "public private",
-    "internal external",
-    "inside outside",
-    "online offline",
-    "synchronous asynchronous",
-    "sync async",
-    "deposit withdraw",
-    "deposit withdrawal",
-    "credit debit",
-    "login logout",
-    "read write",
-    "encryption decryption",
-    "acquire release",
-    "lend borrow",
-    "hire fire",
-    "arrive depart",
-    "arrival departure",
-    "attach detach",
-    "freeze unfreeze",
-    "any all",
-    "always never",
-)
-_QUESTIONS = ("how many", "how much", "how long", "how often", "how old", "how far")
-_QUESTION_WORDS = frozenset("what which who whom whose when where why how".split())
+_HOW = ("how many", "how much", "how long", "how often", "how old", "how far")
+_ASKING = frozenset(QUESTIONS.split())
+_NEGATING = frozenset(NEGATIONS.split())
+_SPOKEN = frozenset((NUMBERS + CALENDAR).split())
 
 
 @lru_cache(maxsize=8192)
@@ -221,7 +84,7 @@ def _identifiers(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=8192)
 def _negations(text: str) -> int:
-    return sum(word in _NEGATIONS or word.endswith(("n't", "n’t")) for word in _words(text))
+    return sum(word in _NEGATING or word.endswith(("n't", "n’t")) for word in _words(text))
 
 
 @lru_cache(maxsize=8192)
@@ -233,15 +96,15 @@ def _poles(text: str) -> frozenset[str]:
 def _question(text: str) -> str:
     words = _words(text)
     for place, word in enumerate(words):
-        if word in _QUESTION_WORDS:
+        if word in _ASKING:
             pair = " ".join(words[place : place + 2])
-            return pair if pair in _QUESTIONS else word
+            return pair if pair in _HOW else word
     return ""
 
 
 def _opposite_of() -> dict[str, frozenset[str]]:
     found: dict[str, frozenset[str]] = {}
-    for pair in _OPPOSITES:
+    for pair in OPPOSITES.split(","):
         one, other = pair.split()
         found[one] = found.get(one, frozenset()) | {other}
         found[other] = found.get(other, frozenset()) | {one}
@@ -249,7 +112,6 @@ def _opposite_of() -> dict[str, frozenset[str]]:
 
 
 _OPPOSITE = _opposite_of()
-_SPOKEN = frozenset(_NUMBER_WORDS + _CALENDAR)
 
 
 def numbers_differ(query_text: str, stored_text: str) -> bool:
@@ -285,6 +147,12 @@ def question_differs(query_text: str, stored_text: str) -> bool:
     return bool(query and stored) and query != stored
 
 
+def order_differs(query_text: str, stored_text: str) -> bool:
+    """The texts hold the same words in another order: "London to Paris" and back."""
+    query, stored = _words(query_text), _words(stored_text)
+    return query != stored and sorted(query) == sorted(stored)
+
+
 DEFAULT_GUARDS: tuple[Guard, ...] = (
     numbers_differ,
     quotes_differ,
@@ -292,6 +160,7 @@ DEFAULT_GUARDS: tuple[Guard, ...] = (
     negation_differs,
     opposites_meet,
     question_differs,
+    order_differs,
 )
 """All built-in guards, in the order in which they are asked."""
 

@@ -53,7 +53,7 @@ def scope_of(parts: Mapping[str, object]) -> str:
     """Digest of all that shapes an answer besides the query's text.
 
     `parts` are named plain values: texts, numbers, booleans, None, and lists or mappings of them
-    (system prompt, earlier turns, tools, model settings, epoch). The order of names does not matter;
+    (system prompt, earlier turns, tools, model settings, epoch). The order of names is of no matter,
     sets are sorted. Raises TypeError for other objects, whose text might differ in every process.
     """
     canonical = json.dumps(
@@ -73,5 +73,5 @@ def _plain(value: object) -> object:
 
 
 def pattern_of(text: str) -> str:
-    """The text with every word that holds a digit masked: "core.6801" and "core.77" are one pattern."""
+    """The text with words that hold a digit masked: "core.6801" and "core.77" are one pattern."""
     return _MASKED.sub("#", normalise(text))

@@ -167,8 +167,9 @@ class SemanticCache:
         if label is None:
             return
         pair = self._pair(outcome.query, row, similarity)
+        born = "" if from_cache else outcome.decision_id
         with self._lock:
-            self._acceptance.learn(pair, right=label.right, weight=label.weight)
+            self._acceptance.learn(pair, label, born=born)
 
     def save(self) -> State:
         """All learnt state."""

@@ -30,7 +30,7 @@ class CachePolicy:
     min_similarity: float = 0.6
     neighbours: int = 3
     audit: float = 0.01
-    volatile: bool = True
+    volatile: bool = False
     guards: tuple[Guard, ...] = DEFAULT_GUARDS
     guards_off: Mapping[str, frozenset[str]] = field(default_factory=dict)
 

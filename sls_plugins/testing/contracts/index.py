@@ -19,7 +19,8 @@ HERE = Space(tenant="one", scope="a")
 
 def unit_vector(seed: int, dimension: int = DIMENSION) -> Vector:
     """A vector of length one, the same for the same seed, shape (dimension,)."""
-    return unit_rows([np.random.default_rng(seed).normal(size=dimension)])[0]
+    vector: Vector = unit_rows(np.random.default_rng(seed).normal(size=(1, dimension)))[0]
+    return vector
 
 
 def entry_of(entry_id: str, seed: int, space: Space = HERE) -> IndexEntry:
@@ -96,7 +97,7 @@ class IndexContract:
         assert list(index.search(HERE, unit_vector(3), 3)) == []
 
     def test_never_more_than_asked_for(self, index: Index) -> None:
-        """k is an upper limit, and asking for more than there is gives all."""
+        """The number asked for is an upper limit; asking for more than there is gives all."""
         index.add([entry_of(f"e{seed}", seed) for seed in range(4)])
         assert [len(index.search(HERE, unit_vector(0), k)) for k in (0, 1, 3, 4, 9)] == [
             0,
