@@ -36,6 +36,10 @@ class Evidence:
     common: Floats
 
 
+FAVOURITE = 3
+"""Which of them is trusted most at first."""
+
+
 class Shrinkage:
     """Evidence from one kind of place, shrunk towards what was expected without it.
 
@@ -44,10 +48,15 @@ class Shrinkage:
     common part, "everybody did better here than expected", have strengths of their own.
     """
 
-    def __init__(self, fade: float, favourite: int = 3) -> None:
-        """`fade` is the share of the losses forgotten per outcome; `favourite` starts ahead."""
+    def __init__(self, fade: float, *, local: bool = False) -> None:
+        """`fade` is the share of the losses forgotten per outcome.
+
+        `local`: each place is a thing of its own, about which nothing is known at first. That doubt
+        counts as far as places come again, for only then is it worth exploring.
+        """
+        self.local = local
         self.fade = fade
-        start = 0.5 * np.abs(np.arange(STRENGTHS.size) - favourite)
+        start = 0.5 * np.abs(np.arange(STRENGTHS.size) - FAVOURITE)
         self.losses: Floats = np.stack((start, start))
         self.repeats = 0.0
         self._mixture = self._mix()
@@ -65,11 +74,11 @@ class Shrinkage:
         kept = self._mixture[1] @ keep
         seen = np.maximum(evidence.weights, 1e-12)
         mean = kept * moved + (1.0 - kept) * evidence.sums / seen
-        local = noise * (self._mixture[1] / STRENGTHS) @ keep
+        local = noise * (self._mixture[1] / (1.0 + STRENGTHS)) @ keep
         variance = (
             kept**2 * belief.variance
             + (1.0 - kept) ** 2 * noise / np.maximum(seen, 1.0)
-            + self.repeats * local
+            + self.local * self.repeats * local
         )
         return Belief(mean, np.minimum(variance, 0.25))
 

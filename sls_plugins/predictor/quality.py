@@ -21,6 +21,19 @@ __all__ = ["QualityModel"]
 LOCAL = ("near", "pattern", "exact")
 """Places where evidence is looked for, from wide to narrow."""
 
+KEYED = ("pattern", "exact")
+"""Those that are the same again, or not."""
+
+
+WIDE_PRIOR = (0.5, 0.05, 0.008)
+"""Prior variance of the shared model's weights: constant, text, embedding; in noise variances."""
+
+SLOW_PRIOR = (0.5, 0.05, 0.05)
+"""The same for each candidate's own model of long memory, which may bend far."""
+
+FAST_PRIOR = (0.5, 0.01, 0.005)
+"""The same for the model of short memory, which is stiff."""
+
 
 class Part(Protocol):
     """A part whose learnt state is arrays."""
@@ -53,16 +66,12 @@ class QualityModel:
     def __init__(self, dimension: int) -> None:
         """`dimension` of the vectors."""
         wide = TEXT_WIDTH + min(dimension, WIDEST)
-        prior = np.concatenate(
-            ([0.5], np.full(TEXT_WIDTH - 1, 0.05), np.full(wide - TEXT_WIDTH, 0.02))
-        )
+        prior = prior_variance(wide, *WIDE_PRIOR)
         self.shared = WideLinear(prior, drift=2e-6)
         self.projection = Projection(min(dimension, WIDEST))
-        narrow = np.concatenate(
-            ([0.5], np.full(TEXT_WIDTH - 1, 0.05), np.full(self.projection.width, 0.05))
-        )
-        self.slow = LinearBank(narrow, drift=1e-5)
-        self.fast = LinearBank(narrow, drift=1e-3)
+        narrow = TEXT_WIDTH + self.projection.width
+        self.slow = LinearBank(prior_variance(narrow, *SLOW_PRIOR), drift=1e-5)
+        self.fast = LinearBank(prior_variance(narrow, *FAST_PRIOR), drift=1e-3)
         self.offsets: Floats = np.zeros(0)
         self.noise: Floats = np.zeros(0)
         self.tasks = Counts(1024, fade=1 / 1000)
@@ -70,7 +79,9 @@ class QualityModel:
         self.pattern = Counts(8192, fade=1 / 200)
         self.exact = Counts(8192, fade=1 / 200)
         self.stack = Stack((0.4, 0.4, 0.2), trust=0.2, drift=1e-4)
-        self.trust = {name: Shrinkage(fade=1 / 500) for name in ("own", "task", *LOCAL)}
+        self.trust = {
+            name: Shrinkage(fade=1 / 500, local=name in KEYED) for name in ("own", "task", *LOCAL)
+        }
 
     def grow(self, offsets: Sequence[float]) -> None:
         """Take in new candidates with these prior qualities."""
@@ -96,8 +107,15 @@ class QualityModel:
         slow, fast = self.slow.mean(low)[rows], self.fast.mean(low)[rows]
         experts = np.stack((task.mean, base + slow, base + fast))
         noise = self.noise[rows]
-        variance = noise * self.slow.variance(low)[rows]
-        beliefs = [prior, own, Belief(self.stack.weights @ experts, np.minimum(variance, 0.09))]
+        weights = self.stack.weights
+        doubts = np.stack(
+            (
+                task.variance,
+                noise * self.slow.variance(low)[rows],
+                noise * self.fast.variance(low)[rows],
+            )
+        )
+        beliefs = [prior, own, Belief(weights @ experts, np.minimum(weights @ doubts, 0.09))]
         found = [own_seen, task_seen]
         for name, evidence in zip(LOCAL, self._local(seen, rows), strict=True):
             found.append(evidence)
@@ -180,3 +198,11 @@ class QualityModel:
         self.noise = np.array(state[f"{name}.noise"], dtype=np.float64)
         for part_name, part in self._parts():
             part.load(f"{name}.{part_name}", state)
+
+
+def prior_variance(width: int, constant: float, text: float, embedding: float) -> Floats:
+    """Prior variances of a linear model's weights, shape (width,)."""
+    variance = np.full(width, embedding)
+    variance[:TEXT_WIDTH] = text
+    variance[0] = constant
+    return variance

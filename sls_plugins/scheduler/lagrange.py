@@ -37,7 +37,7 @@ class LagrangeScheduler:
         if not allowed:
             raise NoCandidateLeft(query.id, causes)
         reach = self._pacer.most_usd
-        offered = [one for one in allowed if one.cost_usd <= reach] or allowed
+        offered = [one for one in allowed if one.cost_high_usd <= reach] or allowed
         hull = hull_of([one.quality for one in offered], [one.cost_usd for one in offered])
         self._pacer.observe(hull)
         price = self._pacer.price()

@@ -49,7 +49,7 @@ def pick(
     If it can pay for nobody, the cheapest is taken. Ties go to the cheaper.
     """
     order = sorted(estimates, key=lambda one: (one.cost_usd, -one.quality))
-    able = [one for one in order if one.cost_usd <= purse_usd] or order[:1]
+    able = [one for one in order if one.cost_high_usd <= purse_usd] or order[:1]
     names = {one.candidate for one in able}
     scores = np.array([one.quality - price * one.cost_usd for one in able])
     deviations = CURIOSITY * np.array([one.quality_sd for one in able])
