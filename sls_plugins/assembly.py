@@ -13,6 +13,7 @@ from typing import Any
 
 from sls_plugins.cache import CachePolicy, SemanticCache
 from sls_plugins.encoder.memo import MemoEncoder
+from sls_plugins.encoder.shelf import ShelfEncoder
 from sls_plugins.engine import Engine
 from sls_plugins.errors import SettingsError
 from sls_plugins.flow import Parts
@@ -78,7 +79,7 @@ class _Assembly:
     def engine(self, ids: Callable[[], str]) -> Engine:
         """All parts, wired; what was learnt before is restored."""
         base = self._context()
-        encoder: Encoder = MemoEncoder(self._make("encoder", self.settings.encoder, base))
+        encoder, shelf = self._encoder(base)
         context = replace(base, dimension=encoder.dimension, fingerprint=encoder.fingerprint)
         stores = self._stores(base)
         predictor = self._make("predictor", self.settings.predictor, context)
@@ -100,7 +101,7 @@ class _Assembly:
         parts = Parts(
             candidates={candidate.name: candidate for candidate in self.candidates},
             encoder=encoder,
-            tokens=TiktokenCounter(),
+            tokens=TiktokenCounter(folder=self.settings.folder),
             cost_usd=cost_usd,
             cache=cache,
             predictor=predictor,
@@ -115,8 +116,16 @@ class _Assembly:
             seed=self.settings.seed,
             lock=lock,
         )
-        closers = [index.close] if index else []
-        return Engine(parts, (*closers, stores.database.close))
+        closers = [part.close for part in (index, stores.database, shelf) if part is not None]
+        return Engine(parts, tuple(closers))
+
+    def _encoder(self, context: Context) -> tuple[Encoder, ShelfEncoder | None]:
+        """The encoder behind its memo, and the shelf between them, if there is one."""
+        encoder: Encoder = self._make("encoder", self.settings.encoder, context)
+        if self.settings.embeddings is None:
+            return MemoEncoder(encoder), None
+        shelf = ShelfEncoder(encoder, self.settings.embeddings)
+        return MemoEncoder(shelf), shelf
 
     def _context(self) -> Context:
         folder = self.settings.folder

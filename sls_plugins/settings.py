@@ -106,7 +106,8 @@ class Settings(_Frozen):
     """Everything that can be set. Keys are the same as keywords and in TOML.
 
     `database` is an SQLAlchemy URL; without one it is a file in `folder`, or memory if there is no
-    folder either. `plugins` names the entry points to load (all of them if None).
+    folder either. `embeddings` is a folder where embeddings are kept between runs, for those who
+    replay a trace again and again. `plugins` names the entry points to load (all of them if None).
     """
 
     candidates: tuple[Candidate, ...] = ()
@@ -119,6 +120,7 @@ class Settings(_Frozen):
     judges: tuple[Part, ...] = ()
     database: str | None = None
     folder: Path | None = None
+    embeddings: Path | None = None
     seed: int = 0
     reservation_s: Annotated[float, Field(gt=0)] = 600.0
     plugins: tuple[str, ...] | None = None
