@@ -59,7 +59,11 @@ def run_world(world: World, folder: Path, seed: int, advance: Advance | None = N
     """Every row of a world through ChatSLS, beside what each model alone would have done."""
     clock, ids = SimulatedTime(), Ids("demo")
     settings = Settings(
-        candidates=world.candidates, folder=folder, seed=seed, index=PartSettings(name="chroma")
+        candidates=world.candidates,
+        budget=world.budget,
+        folder=folder,
+        seed=seed,
+        index=PartSettings(name="chroma"),
     )
     start_s = time.perf_counter()
     with build(settings, clock=clock, ids=ids) as engine:

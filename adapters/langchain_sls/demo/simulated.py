@@ -24,10 +24,8 @@ from sls_plugins.types import Candidate
 __all__ = ["PROFILES", "Profile", "SimulatedChatModel", "SimulatedTime", "candidates"]
 
 _WORKING = (
-    "Let me look at what is asked here. ",
-    "I go through it step by step and check every part. ",
-    "First I note what is given, then what is wanted. ",
-    "Doing it a second time in another way gives the same. ",
+    "Let me look at what is asked here.",
+    "I go through it step by step and check every part.",
 )
 
 
@@ -52,7 +50,7 @@ class Profile:
     """What a simulated model is like.
 
     `skill` is the probability of a right answer by family, for the easiest and the hardest problem.
-    `lines` of working and `thoughts` (hidden reasoning tokens) make its answers long.
+    `lines` of working, shown for sums, and `thoughts` (hidden reasoning tokens) make answers long.
     """
 
     name: str
@@ -104,7 +102,7 @@ PROFILES = (
             "units": (0.99, 0.95),
         },
         lines=2,
-        thoughts=0,
+        thoughts=25,
         tokens_per_s=80.0,
     ),
     Profile(
@@ -216,8 +214,8 @@ class SimulatedChatModel(BaseChatModel):
         p_right = easy + (hard - easy) * solution.difficulty
         is_right = self._draw(prompt, "right") < p_right
         last = solution.answer if is_right else _mistaken(solution, self._draw(prompt, "mistake"))
-        working = [_WORKING[place % len(_WORKING)].strip() for place in range(self.character.lines)]
-        return "\n".join([*working, last])
+        lines = self.character.lines if solution.family == "arithmetic" else 0
+        return "\n".join([*_WORKING[:lines], last])
 
     def _thoughts(self, prompt: str) -> int:
         """Hidden reasoning tokens: more for some prompts than for others."""

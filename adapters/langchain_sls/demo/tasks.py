@@ -154,7 +154,7 @@ def _logs(rng: random.Random) -> Problem:
     line = filled(template, rng)
     return Problem(
         family="logs",
-        phrasings=(f"Give the template of this log line, with <*> for what varies: {line}",),
+        phrasings=(f"Template of the log line, with <*> for what varies: {line}",),
         answer=template.answer,
         difficulty=min(1.0, template.answer.count("<*>") / 5 + 0.3 * template.tricky),
     )

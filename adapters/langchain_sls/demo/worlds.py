@@ -20,6 +20,7 @@ from langchain_sls.demo.workload import make_workload
 from sls_plugins.evaluation.candidates import find_candidates
 from sls_plugins.evaluation.charges import CountTokens
 from sls_plugins.evaluation.traces import RecordedOutcome, RoutingRow, load_routing
+from sls_plugins.settings import Budget
 from sls_plugins.types import Candidate
 
 __all__ = ["MadeUp", "Recorded", "World"]
@@ -35,6 +36,10 @@ class World(Protocol):
     @property
     def candidates(self) -> tuple[Candidate, ...]:
         """The candidates, with their list prices."""
+
+    @property
+    def budget(self) -> Budget:
+        """What to aim at."""
 
     @property
     def rows(self) -> Sequence[RoutingRow]:
@@ -61,6 +66,8 @@ class MadeUp:
     """A made-up workload, simulated models, and a checker of every answer."""
 
     tells_hits = True
+    budget = Budget(price=3.0)
+    """A dollar must buy three right answers more than the cheaper model would give."""
 
     def __init__(self, seed: int, queries: int) -> None:
         """The same world for the same seed."""
@@ -106,6 +113,7 @@ class Recorded:
     """A recorded trace: the chosen model's recorded answer is given, and nothing else is seen."""
 
     tells_hits = False
+    budget = Budget()
 
     def __init__(self, trace: Path) -> None:
         """Read the trace and its prices. Raises TraceError, SettingsError."""
