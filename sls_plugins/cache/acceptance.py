@@ -5,7 +5,7 @@ Three layers, each from labels that calls give anyway (a fresh answer beside the
 1. a pooled online logistic model with a deviation for each task gives a first risk. Besides the
    texts it sees the entry's company: how often it, as a neighbour, agreed with a fresh answer;
 2. counted cases shrink that risk: of pairs alike (similarity, guards, company) in the family, in
-   the task, then of this very pair of patterns. A task's family is what stands before the first "/";
+   the task, then of this very pair of patterns. A family is what a task is named before its "/";
 3. a bar for each family, a gate for each task: forecasts made *before* their label was known are
    counted by risk; served are those whose share of errors is surely below `max_error`.
 
@@ -166,7 +166,8 @@ class Acceptance:
     def _is_silent(self, cell: int) -> bool:
         cases, wrong = self._state["cells"][cell].tolist()
         rule = self._rule
-        return surely_below(wrong, cases, rule.guard_factor * rule.max_error, rule.doubt)
+        limit = min(0.5, rule.guard_factor * rule.max_error)
+        return surely_below(wrong, cases, limit, rule.doubt)
 
     def _descend(self, seen: _Seen, label: Label) -> None:
         weights, deviations = self._state["weights"], self._state["task_weights"][seen.task]

@@ -21,8 +21,8 @@ __all__ = [
     "identifiers_differ",
     "negation_differs",
     "numbers_differ",
-    "order_differs",
     "opposites_meet",
+    "order_differs",
     "question_differs",
     "quotes_differ",
 ]

@@ -53,7 +53,7 @@ def scope_of(parts: Mapping[str, object]) -> str:
     """Digest of all that shapes an answer besides the query's text.
 
     `parts` are named plain values: texts, numbers, booleans, None, and lists or mappings of them
-    (system prompt, earlier turns, tools, model settings, epoch). The order of names is of no matter,
+    (system prompt, earlier turns, tools, model settings, epoch). The order of names does not count,
     sets are sorted. Raises TypeError for other objects, whose text might differ in every process.
     """
     canonical = json.dumps(
