@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from typer.core import TyperGroup
 
 from sls_plugins import __version__
@@ -32,10 +33,9 @@ class Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except SLSError as error:
-            line = " ".join(str(error).split())
-            Console(stderr=True, soft_wrap=True, highlight=False).print(
-                "[bold red]error:[/]", line, markup=True
-            )
+            line = escape(" ".join(str(error).split()))
+            console = Console(stderr=True, soft_wrap=True, highlight=False)
+            console.print(f"[bold red]error:[/] {line}")
             raise typer.Exit(2) from error
 
 

@@ -31,6 +31,7 @@ class ReplayArguments:
     candidates: Path | None
     database: str | None
     limit: int | None
+    knn: bool
     decisions: Path | None
     json: Path | None
     html: Path | None

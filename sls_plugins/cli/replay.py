@@ -78,6 +78,12 @@ Database: TypeAlias = Annotated[
         show_default="nowhere",
     ),
 ]
+Knn: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--knn", help="Also show the rival kNN with full labels, which embeds every query again."
+    ),
+]
 
 
 def replay(
@@ -96,6 +102,7 @@ def replay(
     candidates: Candidates = None,
     database: Database = None,
     limit: Limit = None,
+    knn: Knn = False,
     decisions: Decisions = None,
     json: Json = None,
     html: Html = None,
@@ -119,6 +126,7 @@ def replay(
         candidates=candidates,
         database=database,
         limit=limit,
+        knn=knn,
         decisions=decisions,
         json=json,
         html=html,

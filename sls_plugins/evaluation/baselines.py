@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,19 +20,26 @@ from sls_plugins.evaluation.traces import RoutingRow
 from sls_plugins.types import Candidate
 
 __all__ = [
+    "Columns",
     "Mix",
     "Outcomes",
     "Rivals",
     "best_mix",
+    "choose_within",
+    "chosen_policy",
     "compare",
     "oracle",
     "oracle_at",
+    "own_up",
     "random_policy",
     "singles",
     "table_of",
 ]
 
 Floats = NDArray[np.float64]
+
+Columns: TypeAlias = NDArray[np.intp]
+"""The candidate (column) chosen for each query, shape (n,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,10 @@ class Outcomes:
     names: tuple[str, ...]
     quality: Floats
     cost_usd: Floats
+
+    def after(self, count: int) -> Outcomes:
+        """The same without the first rows."""
+        return Outcomes(self.names, self.quality[count:], self.cost_usd[count:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,18 +68,23 @@ class Mix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rivals:
-    """The policies beside which a run is shown; `singles` are sorted, the best one first."""
+    """The policies beside which a run is shown; `singles` are sorted, the best one first.
+
+    `knn` is None where the embeddings of all queries were not asked for.
+    """
 
     singles: tuple[Policy, ...]
     random: Policy
     mix: Policy
     oracle_at_spend: Policy
     oracle: Policy
+    knn: Policy | None = None
 
     @property
     def all(self) -> tuple[Policy, ...]:
         """All of them, as a table lists them."""
-        return (*self.singles, self.random, self.mix, self.oracle_at_spend, self.oracle)
+        knn = (self.knn,) if self.knn else ()
+        return (*self.singles, self.random, self.mix, *knn, self.oracle_at_spend, self.oracle)
 
     @property
     def drawn(self) -> tuple[Policy, ...]:
@@ -140,33 +157,43 @@ def oracle(outcomes: Outcomes) -> Policy:
     """For each query the best answer that any candidate gave, from the cheapest of the best."""
     best = outcomes.quality.max(axis=1, keepdims=True)
     chosen = np.where(outcomes.quality >= best, outcomes.cost_usd, np.inf).argmin(axis=1)
-    return _chosen("oracle", outcomes, chosen)
+    return chosen_policy("oracle", outcomes, chosen)
 
 
 def oracle_at(outcomes: Outcomes, usd_per_query: float) -> Policy:
     """The best choice per query, all outcomes known, within this mean spend.
 
-    `argmax quality - price·cost` for the lowest price of money that keeps to the spend, found by
-    bisection; at most one query's step below the exact optimum of the knapsack's hull.
+    At most one query's step below the exact optimum of the knapsack's hull.
     """
+    chosen = choose_within(outcomes.quality, outcomes.cost_usd, outcomes.cost_usd, usd_per_query)
+    return chosen_policy("oracle, same spend", outcomes, chosen)
 
-    def choose(price: float) -> NDArray[np.intp]:
-        worth: Floats = outcomes.quality - price * outcomes.cost_usd
-        chosen: NDArray[np.intp] = worth.argmax(axis=1)
-        return chosen
 
-    rows = np.arange(len(outcomes.quality))
-    low, high = 1e-9, 1e12
+def choose_within(
+    quality: Floats, cost_usd: Floats, charged_usd: Floats, usd_per_query: float
+) -> Columns:
+    """Columns by `argmax quality - price·cost_usd`, at the lowest price that keeps to the spend.
+
+    All matrices have shape (n, m); `charged_usd` is what a choice really costs. The price of money
+    is found by bisection; if no price keeps to the spend, it is one that buys nothing dear.
+    """
+    rows = np.arange(len(quality))
+
+    def choose(price: float) -> Columns:
+        worth: Floats = quality - price * cost_usd
+        columns: Columns = worth.argmax(axis=1)
+        return columns
 
     def spends(price: float) -> float:
-        return float(outcomes.cost_usd[rows, choose(price)].mean())
+        return float(charged_usd[rows, choose(price)].mean())
 
+    low, high = 1e-9, 1e12
     if spends(low) <= usd_per_query:
-        high = low
+        return choose(low)
     while high > low * (1 + 1e-9):
         middle = float(np.sqrt(low * high))
         low, high = (low, middle) if spends(middle) <= usd_per_query else (middle, high)
-    return _chosen("oracle, same spend", outcomes, choose(high))
+    return choose(high)
 
 
 def compare(outcomes: Outcomes, usd_per_query: float) -> Rivals:
@@ -174,13 +201,13 @@ def compare(outcomes: Outcomes, usd_per_query: float) -> Rivals:
     return Rivals(
         singles=tuple(sorted(singles(outcomes), key=lambda policy: -policy.quality)),
         random=random_policy(outcomes),
-        mix=_own_up(_mix_policy(outcomes, best_mix(outcomes, usd_per_query)), usd_per_query),
-        oracle_at_spend=_own_up(oracle_at(outcomes, usd_per_query), usd_per_query),
+        mix=own_up(_mix_policy(outcomes, best_mix(outcomes, usd_per_query)), usd_per_query),
+        oracle_at_spend=own_up(oracle_at(outcomes, usd_per_query), usd_per_query),
         oracle=oracle(outcomes),
     )
 
 
-def _own_up(policy: Policy, usd_per_query: float) -> Policy:
+def own_up(policy: Policy, usd_per_query: float) -> Policy:
     """Say so if a rival "at the same spend" spends more, for nothing is as cheap as a cache."""
     if policy.usd_per_query <= usd_per_query * (1 + 1e-9):
         return policy
@@ -202,11 +229,11 @@ def _mix_policy(outcomes: Outcomes, mix: Mix) -> Policy:
     )
 
 
-def _chosen(name: str, outcomes: Outcomes, chosen: NDArray[np.intp]) -> Policy:
+def chosen_policy(name: str, outcomes: Outcomes, chosen: Columns, note: str = "") -> Policy:
+    """The hindsight policy which chose these columns, shape (n,)."""
     rows = np.arange(len(chosen))
-    return _policy(
-        name, outcomes.quality[rows, chosen], outcomes.cost_usd[rows, chosen], hindsight=True
-    )
+    quality, cost_usd = outcomes.quality[rows, chosen], outcomes.cost_usd[rows, chosen]
+    return _policy(name, quality, cost_usd, hindsight=True, note=note)
 
 
 def _policy(

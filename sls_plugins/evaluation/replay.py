@@ -20,7 +20,7 @@ from sls_plugins.evaluation.results import Decided, ReplayResult
 from sls_plugins.evaluation.traces import RoutingRow
 from sls_plugins.types import Answer, CacheHit, Candidate, Query, Source
 
-__all__ = ["ReplayOptions", "replay"]
+__all__ = ["ReplayOptions", "in_order", "replay"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ def replay(
     start_s = time.perf_counter()
     run = _Run(rows, engine, receipts, options)
     decided: list[Decided] = []
-    for row, warm in _in_order(rows, options.warm_split):
+    for row, warm in in_order(rows, options.warm_split):
         result = run.decide(row, warm=warm)
         decided.append(result)
         if watch is not None:
@@ -71,7 +71,7 @@ def replay(
     return ReplayResult(decided=tuple(decided), seconds=time.perf_counter() - start_s)
 
 
-def _in_order(
+def in_order(
     rows: Iterable[RoutingRow], warm_split: str | None
 ) -> Iterator[tuple[RoutingRow, bool]]:
     """Warm rows first, each with whether it is warm."""

@@ -103,7 +103,7 @@ def test_replay_writes_decisions_facts_and_report(tmp_path: Path) -> None:
     """One run fills all three files, and they tell the same."""
     files = [tmp_path / name for name in ("d.jsonl", "f.json", "r.html")]
     result = sls(
-        "replay", trace(tmp_path), "--encoder", "hashing", "--price", "1", "--seed", "3",
+        "replay", trace(tmp_path), "--encoder", "hashing", "--price", "1", "--seed", "3", "--knn",
         "--feedback-rate", "0.5", "--feedback-delay", "2", "--warm-split", "old",
         "--decisions", files[0], "--json", files[1], "--html", files[2],
     )  # fmt: skip
@@ -119,7 +119,7 @@ def test_replay_writes_decisions_facts_and_report(tmp_path: Path) -> None:
     assert facts["seed"] == 3
     assert facts["encoder"].startswith("hashing")
     names = [policy["name"] for policy in facts["baselines"]]
-    assert {"always large", "always small", "random", "oracle"} <= set(names)
+    assert {"always large", "always small", "random", "kNN, full labels", "oracle"} <= set(names)
     assert files[2].read_text().count("<svg") == 4
     assert "always large" in result.stdout
 
@@ -179,7 +179,8 @@ def test_missing_prices_are_told(tmp_path: Path) -> None:
     """The error says which file or option would help."""
     path = trace(tmp_path)
     (tmp_path / "small.models.json").unlink()
-    assert "--candidates" in error_of(sls("replay", path, "--encoder", "hashing"))
+    error = error_of(sls("replay", path, "--encoder", "hashing"))
+    assert "--candidates FILE.toml with a [[candidates]] table" in error
 
 
 def test_an_unknown_encoder_is_told(tmp_path: Path) -> None:

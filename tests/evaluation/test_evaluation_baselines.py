@@ -22,9 +22,10 @@ from sls_plugins.evaluation.baselines import (
 from sls_plugins.evaluation.charges import ASSUMED_OUTPUT_TOKENS, charge
 from sls_plugins.evaluation.figures import figures_of, policy_of
 from sls_plugins.evaluation.metrics import calibration_error, log_r2, mean_interval
+from sls_plugins.evaluation.neighbours import knn_policy
 from sls_plugins.evaluation.results import Decided
 from sls_plugins.evaluation.traces import RecordedOutcome, RoutingRow
-from sls_plugins.types import Candidate, Source
+from sls_plugins.types import Candidate, Source, unit_rows
 
 
 def made_up(seed: int, rows: int = 6, models: int = 3) -> Outcomes:
@@ -232,3 +233,37 @@ def test_figures_of_nothing_are_refused() -> None:
     """Without rows there is no mean to tell."""
     with pytest.raises(InputError, match="no row"):
         figures_of([])
+
+
+def test_knn_learns_from_earlier_rows_only() -> None:
+    """With two topics it finds out which model is good at which, and never looks ahead."""
+    rng = np.random.default_rng(8)
+    topics = rng.integers(2, size=200)
+    vectors = np.eye(4, dtype=np.float32)[topics]
+    quality = np.stack([topics == 0, topics == 1], axis=1).astype(float)
+    outcomes = Outcomes(("a", "b"), quality, np.ones((200, 2)))
+    policy = knn_policy(outcomes, vectors, 1.0, warm=50)
+    assert (policy.quality, policy.calls) == (1.0, 150)
+    turned = quality.copy()
+    turned[150:] = 1 - turned[150:]
+    late = knn_policy(Outcomes(("a", "b"), turned, np.ones((200, 2))), vectors, 1.0, warm=50)
+    assert late.quality < 0.75
+
+
+@pytest.mark.parametrize("spend", [0.2, 0.5, 5.0])
+def test_knn_keeps_to_the_spend(spend: float) -> None:
+    """The price of money is set so that what it chose really costs no more."""
+    rng = np.random.default_rng(9)
+    vectors = unit_rows(rng.normal(size=(300, 8)))
+    outcomes = Outcomes(("a", "b"), rng.random((300, 2)), rng.random((300, 2)) * [0.2, 4.0])
+    policy = knn_policy(outcomes, vectors, spend)
+    assert policy.usd_per_query <= spend
+    assert policy.hindsight
+
+
+def test_a_rival_that_cannot_be_so_cheap_says_so() -> None:
+    """Below the cheapest candidate's cost the rivals at the same spend own up."""
+    rivals = compare(made_up(2), 1e-9)
+    assert "no candidate is that cheap" in rivals.mix.note
+    assert "no candidate is that cheap" in rivals.oracle_at_spend.note
+    assert "that cheap" not in compare(made_up(2), 1e9).mix.note

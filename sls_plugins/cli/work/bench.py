@@ -119,6 +119,7 @@ def _replay(
         candidates=None,
         database=None,
         limit=None,
+        knn=True,
         decisions=None,
         json=None,
         html=None,

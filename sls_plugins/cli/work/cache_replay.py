@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
+
 from sls_plugins.assembly import build
 from sls_plugins.cli.arguments import CacheReplayArguments
 from sls_plugins.cli.work.reporting import check_outputs
@@ -33,7 +35,7 @@ def run(arguments: CacheReplayArguments) -> None:
         "encoder": fingerprint,
         "seed": arguments.seed,
     }
-    show(f"[bold]Cache replay of {arguments.trace.name}[/]")
+    show(f"[bold]Cache replay of {escape(arguments.trace.name)}[/]")
     show(facts_table([Fact(key, _shown(value)) for key, value in facts.items()]))
     if arguments.decisions is not None:
         write_lines(arguments.decisions, (row.line() for row in result.decided))

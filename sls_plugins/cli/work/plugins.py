@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table
 
 from sls_plugins.cli.work.screen import show
@@ -24,9 +25,9 @@ def run(json: Path | None) -> None:
         table.add_column(heading, overflow="fold")
     for kind, parts in kinds.items():
         for name, part in sorted(parts.items()):
-            table.add_row(kind, name, part.plugin, _maker(part))
+            table.add_row(kind, escape(name), escape(part.plugin), escape(_maker(part)))
     for candidate in found.candidates():
-        table.add_row("candidate", candidate.name, "", "")
+        table.add_row("candidate", escape(candidate.name), "", "")
     show(table)
     if json is not None:
         write_json(json, _facts(found, kinds))

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from sls_plugins.assembly import build
 from sls_plugins.cli.arguments import ReplayArguments
 from sls_plugins.cli.work.reporting import check_outputs, write_outputs
 from sls_plugins.cli.work.screen import Advance, progress, show_report
+from sls_plugins.engine import Engine
 from sls_plugins.errors import InputError
-from sls_plugins.evaluation.baselines import compare, table_of
+from sls_plugins.evaluation.baselines import Rivals, compare, table_of
 from sls_plugins.evaluation.candidates import find_candidates
 from sls_plugins.evaluation.figures import figures_of
 from sls_plugins.evaluation.files import write_decisions
+from sls_plugins.evaluation.neighbours import knn_policy
 from sls_plugins.evaluation.receipts import Receipts
-from sls_plugins.evaluation.replay import ReplayOptions, replay
+from sls_plugins.evaluation.replay import ReplayOptions, in_order, replay
 from sls_plugins.evaluation.results import Decided, JsonValue, ReplayResult, Report
 from sls_plugins.evaluation.summary import Setup, replay_report
 from sls_plugins.evaluation.traces import RoutingRow, load_routing
@@ -24,6 +28,10 @@ from sls_plugins.settings import Budget, CacheSettings, PartSettings, Settings
 from sls_plugins.types import Candidate, Source
 
 __all__ = ["ReplayRun", "options_of", "run", "run_replay", "settings_of"]
+
+
+BATCH = 64
+"""Texts that are embedded at once for the rival kNN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,27 +62,48 @@ def run_replay(arguments: ReplayArguments, rows: Sequence[RoutingRow]) -> Replay
         warm_split=arguments.warm_split,
         seed=arguments.seed,
     )
-    counted = [row for row in rows if options.warm_split is None or row.split != options.warm_split]
-    if not counted:
+    ordered = tuple(in_order(rows, options.warm_split))
+    if all(warm for _, warm in ordered):
         raise InputError(f"every row has the split {options.warm_split!r}: no figure is left")
     clock, ids, receipts = VirtualClock(), Ids(), Receipts()
     settings = settings_of(arguments, candidates)
     with build(settings, clock=clock, ids=ids, plugins=[receipts]) as engine:
         ids.run = f"r{engine.parts.log.last_seq()}"
-        fingerprint = engine.parts.encoder.fingerprint
         with progress("replay", len(rows)) as advance:
             watch = _Watch(clock, advance)
             result = replay(rows, engine, receipts, options, watch)
-        outcomes = table_of(counted, candidates, engine.count_tokens)
-    setup = Setup(
-        trace=arguments.trace.name,
-        encoder=fingerprint,
-        seed=arguments.seed,
-        candidates=tuple(candidate.name for candidate in candidates),
-        options=options_of(arguments),
-    )
-    rivals = compare(outcomes, figures_of(result.counted).usd_per_query)
+        usd = figures_of(result.counted).usd_per_query
+        rivals = _rivals(ordered, engine, usd, knn=arguments.knn)
+        setup = Setup(
+            trace=arguments.trace.name,
+            encoder=engine.parts.encoder.fingerprint,
+            seed=arguments.seed,
+            candidates=tuple(candidate.name for candidate in candidates),
+            options=options_of(arguments),
+        )
     return ReplayRun(result=result, report=replay_report(result, rivals, setup))
+
+
+def _rivals(
+    ordered: Sequence[tuple[RoutingRow, bool]], engine: Engine, usd_per_query: float, *, knn: bool
+) -> Rivals:
+    """The other policies on the same rows; kNN embeds all of them, which takes its time."""
+    rows = [row for row, _ in ordered]
+    warm = sum(is_warm for _, is_warm in ordered)
+    outcomes = table_of(rows, engine.candidates, engine.count_tokens)
+    rivals = compare(outcomes.after(warm), usd_per_query)
+    if not knn:
+        return rivals
+    texts = [row.prompt for row in rows]
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    distinct = list(places)
+    vectors = []
+    with progress("kNN", len(distinct)) as advance:
+        for start in range(0, len(distinct), BATCH):
+            vectors.append(engine.parts.encoder.encode(distinct[start : start + BATCH]))
+            advance(start)
+    matrix = np.concatenate(vectors)[[places[text] for text in texts]]
+    return replace(rivals, knn=knn_policy(outcomes, matrix, usd_per_query, warm=warm))
 
 
 class _Watch:
@@ -133,4 +162,5 @@ def options_of(arguments: ReplayArguments) -> dict[str, JsonValue]:
         "seed": arguments.seed,
         "database": arguments.database is not None,
         "limit": arguments.limit,
+        "knn": arguments.knn,
     }

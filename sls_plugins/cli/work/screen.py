@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -68,7 +69,7 @@ def progress(title: str, total: int | None = None) -> Iterator[Advance]:
 
 def show_report(report: Report) -> None:
     """A report's headline and tables on standard output."""
-    show(f"[bold]{report.title}[/]", f"\n[dim]{report.subtitle}[/]")
+    show(f"[bold]{escape(report.title)}[/]\n[dim]{escape(report.subtitle)}[/]")
     show(facts_table(report.facts))
     if report.policies:
         show(policies_table(report.policies))
@@ -80,7 +81,7 @@ def facts_table(facts: Sequence[Fact]) -> Table:
     table.add_column(style="dim")
     table.add_column()
     for fact in facts:
-        table.add_row(fact.label, fact.text)
+        table.add_row(escape(fact.label), escape(fact.text))
     return table
 
 
@@ -92,7 +93,7 @@ def policies_table(policies: Sequence[Policy]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for place, policy in enumerate(policies):
         table.add_row(
-            f"{policy.name}{' †' if policy.hindsight else ''}",
+            f"{escape(policy.name)}{' †' if policy.hindsight else ''}",
             _quality(policy),
             f"{policy.cost_usd:.4f}",
             f"{policy.usd_per_query:.3g}",
