@@ -10,7 +10,7 @@ from sls_plugins.predictor.features import Arrays, Floats
 from sls_plugins.predictor.linear import LinearBank
 from sls_plugins.types import State
 
-__all__ = ["Belief", "Evidence", "Shrinkage", "Stack"]
+__all__ = ["Belief", "Calibration", "Evidence", "Shrinkage", "Stack"]
 
 STRENGTHS = np.array([0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1e9])
 """How many observations the expectation before the evidence may be worth; the last ignores it."""
@@ -134,6 +134,39 @@ class Stack:
         """Learn from one outcome and what each expert had expected, shape (experts,)."""
         centre = float(self.start @ experts)
         self.bank.learn(0, experts - centre, quality - centre, weight)
+
+    def save(self, name: str) -> dict[str, Arrays]:
+        """The arrays under names that start with `name`."""
+        return self.bank.save(name)
+
+    def load(self, name: str, state: State) -> None:
+        """Restore what `save` gave."""
+        self.bank.load(name, state)
+
+
+class Calibration:
+    """A straight line from expected to real quality, learnt on the choices that were made.
+
+    Who is chosen was often expected to be better than it is (the maximum of several guesses is too
+    high); the line takes that out, and leaves the order of the candidates alone.
+    """
+
+    def __init__(self) -> None:
+        """No correction at first."""
+        self.bank = LinearBank(np.array([0.03, 0.03]), drift=3e-3)
+        self.bank.grow(1)
+
+    def apply(self, expected: Floats) -> Floats:
+        """The corrected expectations, within 0…1."""
+        shift, tilt = self.bank.weights[0].tolist()
+        clipped = np.clip(expected, 0.0, 1.0)
+        moved = clipped + shift + max(tilt, -0.5) * (clipped - 0.5)
+        return np.asarray(np.clip(moved, 0.0, 1.0), dtype=np.float64)
+
+    def learn(self, expected: float, quality: float, weight: float) -> None:
+        """Learn from one outcome and what had been expected, uncorrected."""
+        numbers = np.array([1.0, expected - 0.5])
+        self.bank.learn(0, numbers, quality - expected, weight)
 
     def save(self, name: str) -> dict[str, Arrays]:
         """The arrays under names that start with `name`."""

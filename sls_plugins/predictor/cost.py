@@ -17,6 +17,9 @@ __all__ = ["CostModel", "Costs"]
 MOST = 8.0
 """Logarithms are kept within plus or minus this: a factor of 3,000."""
 
+UNSETTLED = 3
+"""The first calls of a candidate only teach how far the list price is off."""
+
 HIGH = 0.9
 """The quantile that is reserved."""
 
@@ -105,6 +108,8 @@ class CostModel:
 
     def _learn_spread(self, row: int, error: float) -> None:
         self.seen[row] += 1.0
+        if self.seen[row] <= UNSETTLED:
+            return
         fade = 1.0 / min(self.seen[row] + 10.0, 300.0)
         bounded = math.exp(min(max(error, -4.0), 3.0))
         self.smear[row] = (1.0 - fade) * self.smear[row] + (fade * 5.0 * bounded, fade * 5.0)

@@ -81,7 +81,8 @@ def pattern_of(text: str) -> str:
 
 def key_of(*parts: str) -> int:
     """A stable 63-bit number for some text (the same in every process)."""
-    digest = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=8).digest()
+    joined = "\x1f".join(parts).encode(errors="surrogatepass")
+    digest = hashlib.blake2b(joined, digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
 

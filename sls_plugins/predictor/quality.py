@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sls_plugins.predictor.blend import Belief, Evidence, Shrinkage, Stack
+from sls_plugins.predictor.blend import Belief, Calibration, Evidence, Shrinkage, Stack
 from sls_plugins.predictor.counts import Counts
 from sls_plugins.predictor.features import TEXT_WIDTH, WIDEST, Arrays, Floats, Seen, embedding_of
 from sls_plugins.predictor.linear import LinearBank, WideLinear
@@ -78,6 +78,7 @@ class QualityModel:
         self.near = Neighbours(1024, dimension, sharpness=25.0, floor=0.7)
         self.pattern = Counts(8192, fade=1 / 200)
         self.exact = Counts(8192, fade=1 / 200)
+        self.calibration = Calibration()
         self.stack = Stack((0.4, 0.4, 0.2), trust=0.2, drift=1e-4)
         self.trust = {
             name: Shrinkage(fade=1 / 500, local=name in KEYED) for name in ("own", "task", *LOCAL)
@@ -94,7 +95,7 @@ class QualityModel:
     def predict(self, seen: Seen, rows: list[int]) -> Belief:
         """Belief about the candidates in `rows`, kept within 0…1."""
         belief = self._follow(seen, rows).beliefs[-1]
-        return Belief(np.clip(belief.mean, 0.0, 1.0), belief.variance)
+        return Belief(self.calibration.apply(belief.mean), belief.variance)
 
     def _follow(self, seen: Seen, rows: list[int]) -> Trail:
         low = np.concatenate((seen.text, self.projection.apply(seen.embedding)))
@@ -147,6 +148,8 @@ class QualityModel:
             self.trust[name].learn(belief, evidence, quality, noise)
         stacked = float(trail.beliefs[2].mean[0])
         self.noise[row] += 0.01 * (max((quality - stacked) ** 2, 0.005) - self.noise[row])
+        expected = float(np.clip(trail.beliefs[-1].mean[0], 0.0, 1.0))
+        self.calibration.learn(expected, quality, weight)
         self.stack.learn(trail.experts[:, 0], quality, weight)
         self._learn_linear(seen, trail.low, row, quality, weight)
         self._learn_places(seen, row, (quality, quality - stacked), weight)
@@ -179,7 +182,7 @@ class QualityModel:
         yield from (("shared", self.shared), ("projection", self.projection))
         yield from (("slow", self.slow), ("fast", self.fast), ("stack", self.stack))
         yield from (("tasks", self.tasks), ("pattern", self.pattern), ("exact", self.exact))
-        yield ("near", self.near)
+        yield from (("near", self.near), ("calibration", self.calibration))
         yield from ((f"trust.{place}", trust) for place, trust in self.trust.items())
 
     def save(self, name: str) -> dict[str, Arrays]:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SCENARIOS", "Scenarios", "mixed"]
+__all__ = ["SCENARIOS", "Scenarios", "curiosity", "mixed"]
 
 SCENARIOS = 64
 """Propensities are multiples of one in this many."""
 
 COLUMNS = 64
+
+CURIOSITY = (0.1, 0.4)
+"""Share of the estimates' deviation that is explored: in the long run, and more at the start."""
+
+LEARNING = 20.0
+"""Decisions per candidate after which half of the start's extra curiosity is gone."""
+
 MASK = (1 << 64) - 1
 
 
@@ -20,6 +27,16 @@ def mixed(seed: int) -> int:
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
     return z ^ (z >> 31)
+
+
+def curiosity(decided: int, candidates: int) -> float:
+    """Share of the deviation to explore: full Thompson sampling would explore too long.
+
+    Estimates doubt each query's own direction, which one more outcome hardly settles, so the whole
+    deviation overstates what can be learnt from a try.
+    """
+    last, first = CURIOSITY
+    return last + first / (1.0 + decided / (LEARNING * candidates))
 
 
 class Scenarios:

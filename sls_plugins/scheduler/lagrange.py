@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from sls_plugins.errors import NoCandidateLeft
 from sls_plugins.protocols import Choice, Context
 from sls_plugins.scheduler.aim import Aim, aim_of
-from sls_plugins.scheduler.exploration import Scenarios
+from sls_plugins.scheduler.exploration import Scenarios, curiosity
 from sls_plugins.scheduler.frontier import hull_of
 from sls_plugins.scheduler.pacing import Pacer
-from sls_plugins.scheduler.selection import pick, within
+from sls_plugins.scheduler.selection import Terms, likely_usd, pick, within
 from sls_plugins.types import Estimate, Outcome, OutcomeKind, Purse, Query, Source, State
 
 __all__ = ["LagrangeScheduler", "make"]
@@ -37,13 +37,18 @@ class LagrangeScheduler:
         if not allowed:
             raise NoCandidateLeft(query.id, causes)
         reach = self._pacer.most_usd
-        offered = [one for one in allowed if one.cost_high_usd <= reach] or allowed
+        offered = [one for one in allowed if likely_usd(one) <= reach] or allowed
         hull = hull_of([one.quality for one in offered], [one.cost_usd for one in offered])
         self._pacer.observe(hull)
         price = self._pacer.price()
         left = math.inf if purse.available_usd is None else purse.available_usd
         payable = within(allowed, left)[0] or allowed
-        picked = pick(payable, price, min(self._pacer.purse_usd, left), self._scenarios, seed)
+        terms = Terms(
+            price=price,
+            purse_usd=min(self._pacer.purse_usd, left),
+            curiosity=curiosity(self._pacer.seen, len(estimates)),
+        )
+        picked = pick(payable, terms, self._scenarios, seed)
         first = picked.ranking[0]
         self._pacer.charge(query.id, first.cost_usd)
         best = max(payable, key=lambda one: one.quality - price * one.cost_usd)

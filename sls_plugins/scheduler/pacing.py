@@ -23,6 +23,12 @@ DEPTH = 25.0
 HORIZON = 50.0
 """Queries over which the bucket is brought back to half full."""
 
+FADE = 0.005
+"""Share of the flow of money that is forgotten with every query."""
+
+TRIM = 1.7
+"""By how much at most the plan is corrected for what was spent beside it."""
+
 THRIFT = 0.01
 """Mean quality that thrift gives away at most."""
 
@@ -34,8 +40,8 @@ class Pacer:
     """A bucket of money, refilled by every query, and the price that keeps it half full.
 
     The price is solved on the hulls of the last queries so that their cost equals the rate at which
-    money may be spent; real costs correct the expected ones. What overflows the bucket is saved for
-    good: a surplus can never be spent in a rush.
+    money may be spent, corrected by how much more or less than planned was spent so far. What
+    overflows the bucket is saved for good: a surplus can never be spent in a rush.
     """
 
     def __init__(self, aim: Aim) -> None:
@@ -44,7 +50,7 @@ class Pacer:
         self.window = Window(300)
         self.level = 0.5 * DEPTH * (aim.usd_per_query or 0.0)
         self.owed = 0.0
-        self.ratio = np.array([1.0, 1.0])
+        self.flow = np.array([1.0, 1.0])
         self.pending: dict[str, float] = {}
 
     @property
@@ -58,12 +64,25 @@ class Pacer:
         budget = self.aim.usd_per_query
         return math.inf if budget is None else DEPTH * budget
 
+    @property
+    def seen(self) -> int:
+        """How many queries came."""
+        return self.window.added
+
     def observe(self, hull: Hull | None) -> None:
         """A query came: remember what it offers (None: it was answered for nothing)."""
         self.window.add(hull)
         if self.aim.usd_per_query is not None:
             budget = self.aim.usd_per_query
             self.level = min(self.level + REFILL * budget, DEPTH * budget)
+            planned = min(self.rate_usd, self.window.most_usd)
+            self.flow = (1.0 - FADE) * self.flow + (0.0, FADE * planned / budget)
+
+    @property
+    def rate_usd(self) -> float:
+        """What the next queries may cost on average so that the bucket becomes half full."""
+        budget = self.aim.usd_per_query or 0.0
+        return max(REFILL * budget + (self.level - 0.5 * DEPTH * budget) / HORIZON, 0.0)
 
     def price(self) -> float:
         """The price of money now, quality per USD."""
@@ -71,9 +90,9 @@ class Pacer:
         if aim.price is not None:
             return aim.price
         if aim.usd_per_query is not None:
-            budget = aim.usd_per_query
-            rate = REFILL * budget + (self.level - 0.5 * DEPTH * budget) / HORIZON
-            return self.window.price_for_cost(max(rate, 0.0) * self.ratio[1] / self.ratio[0])
+            spent, planned = self.flow.tolist()
+            excess = min(max(spent / max(planned, 1e-9), 1.0 / TRIM), TRIM)
+            return self.window.price_for_cost(self.rate_usd / excess)
         if aim.target_quality is not None:
             return self.window.price_for_quality(aim.target_quality + self.owed / HORIZON)
         return self.window.price_for_quality(self.window.best_quality - THRIFT)
@@ -87,7 +106,7 @@ class Pacer:
         while len(self.pending) >= PENDING:
             self.level += self.pending.pop(next(iter(self.pending)))
         self.pending[key] = usd
-        self.level -= usd
+        self._spend(usd)
 
     def settle(self, key: str, usd: float) -> None:
         """Put the real cost in the place of the expected one."""
@@ -95,11 +114,13 @@ class Pacer:
             return
         held = self.pending.pop(key, None)
         budget = self.aim.usd_per_query
-        self.level += (held or 0.0) - usd
+        self._spend(usd - (held or 0.0))
         self.level = max(self.level, -DEPTH * budget)
-        if held is not None:
-            reach = DEPTH * budget
-            self.ratio = 0.995 * self.ratio + 0.005 * np.minimum([usd, held], reach) / budget
+
+    def _spend(self, usd: float) -> None:
+        budget = self.aim.usd_per_query or 1.0
+        self.level -= usd
+        self.flow[0] += FADE * min(usd / budget, DEPTH)
 
     def grade(self, quality: float) -> None:
         """A model's answer was this good."""
@@ -111,7 +132,7 @@ class Pacer:
         """The arrays under names that start with `name`."""
         return self.window.save(f"{name}.window") | {
             f"{name}.level": np.array([self.level, self.owed]),
-            f"{name}.ratio": self.ratio.copy(),
+            f"{name}.flow": self.flow.copy(),
             f"{name}.pending_keys": np.array(list(self.pending), dtype=np.str_),
             f"{name}.pending_usd": np.array(list(self.pending.values()), dtype=np.float64),
         }
@@ -120,7 +141,7 @@ class Pacer:
         """Restore what `save` gave."""
         self.window.load(f"{name}.window", state)
         self.level, self.owed = np.array(state[f"{name}.level"], dtype=np.float64).tolist()
-        self.ratio = np.array(state[f"{name}.ratio"], dtype=np.float64)
+        self.flow = np.array(state[f"{name}.flow"], dtype=np.float64)
         keys = [str(key) for key in state[f"{name}.pending_keys"]]
         held = np.array(state[f"{name}.pending_usd"], dtype=np.float64).tolist()
         self.pending = dict(zip(keys, held, strict=True))

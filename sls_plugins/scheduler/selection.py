@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,10 +11,7 @@ import numpy as np
 from sls_plugins.scheduler.exploration import Scenarios
 from sls_plugins.types import Estimate
 
-__all__ = ["Picked", "pick", "within"]
-
-CURIOSITY = 0.5
-"""Share of the estimates' deviation that is explored: full Thompson sampling explores too much."""
+__all__ = ["Picked", "Terms", "likely_usd", "pick", "within"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +35,30 @@ def within(
     return kept, causes
 
 
-def pick(
-    estimates: Sequence[Estimate],
-    price: float,
-    purse_usd: float,
-    scenarios: Scenarios,
-    seed: int,
-) -> Picked:
+def likely_usd(estimate: Estimate) -> float:
+    """A cost that is rarely exceeded by much: between the mean and the high quantile."""
+    return math.sqrt(estimate.cost_usd * estimate.cost_high_usd)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms to choose: price of money, what may be spent, share of doubt to explore."""
+
+    price: float
+    purse_usd: float
+    curiosity: float
+
+
+def pick(estimates: Sequence[Estimate], terms: Terms, scenarios: Scenarios, seed: int) -> Picked:
     """Maximise quality - price·cost among what the purse can pay; the rest ranks behind.
 
     If it can pay for nobody, the cheapest is taken. Ties go to the cheaper.
     """
     order = sorted(estimates, key=lambda one: (one.cost_usd, -one.quality))
-    able = [one for one in order if one.cost_high_usd <= purse_usd] or order[:1]
+    able = [one for one in order if likely_usd(one) <= terms.purse_usd] or order[:1]
     names = {one.candidate for one in able}
-    scores = np.array([one.quality - price * one.cost_usd for one in able])
-    deviations = CURIOSITY * np.array([one.quality_sd for one in able])
+    scores = np.array([one.quality - terms.price * one.cost_usd for one in able])
+    deviations = terms.curiosity * np.array([one.quality_sd for one in able])
     drawn, propensity = scenarios.draw(scores, deviations, seed)
     ranked = [able[i] for i in np.argsort(-drawn, kind="stable")]
     rest = [one for one in order if one.candidate not in names]

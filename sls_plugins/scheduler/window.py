@@ -82,6 +82,11 @@ class Window:
         """Average quality of the remembered queries if money were free."""
         return float(self._qualities[-1])
 
+    @property
+    def most_usd(self) -> float:
+        """Average cost of the remembered queries if money were free."""
+        return float(self._costs[-1])
+
     def save(self, name: str) -> dict[str, NDArray[np.generic]]:
         """The arrays under names that start with `name`."""
         return {
