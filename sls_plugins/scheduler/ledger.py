@@ -42,9 +42,7 @@ class BudgetLedger:
     Without a cap money is still held and charged, so that spend can be told, but never refused.
     """
 
-    def __init__(
-        self, accounts: Accounts, *, cap: Cap | None, clock: Clock, hold_s: float
-    ) -> None:
+    def __init__(self, accounts: Accounts, *, cap: Cap | None, clock: Clock, hold_s: float) -> None:
         """`hold_s`: seconds after which a reservation of a dead process no longer counts."""
         self._accounts = accounts
         self._cap = cap
