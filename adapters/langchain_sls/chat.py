@@ -12,9 +12,9 @@ from langchain_core.caches import BaseCache
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import Runnable
 from langchain_core.runnables.config import run_in_executor
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -22,20 +22,20 @@ from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from langchain_sls.answers import answer_of, facts_of, message_of
 from langchain_sls.inner import TOOL_OPTIONS, calls_tools, inner_of
+from langchain_sls.labelled import LabelledChatModel
 from langchain_sls.messages import (
     TASK,
     TENANT,
     Labels,
     RunManager,
     Turn,
-    labelled,
     labels_of,
     query_of,
     turn_of,
 )
 from langchain_sls.streaming import AsyncChatHost, ChatHost, Stamp
 from sls_plugins.engine import AsyncEngine, Engine
-from sls_plugins.errors import UnknownCandidateError
+from sls_plugins.errors import StorageError, UnknownCandidateError, UnknownDecisionError
 from sls_plugins.types import Answer, Candidate, Estimate, Query, Source
 
 __all__ = ["ChatSLS"]
@@ -44,7 +44,7 @@ NOT_FORWARDED = frozenset({TENANT, TASK, "model"})
 """Keywords of a call that are for the scheduler, not for the model."""
 
 
-class ChatSLS(BaseChatModel):
+class ChatSLS(LabelledChatModel):
     """A LangChain chat model which schedules each call to one of several chat models.
 
     `models` are LangChain's own chat models by the name of the engine's candidate. `tenant` and
@@ -140,50 +140,6 @@ class ChatSLS(BaseChatModel):
             bound[TOOL_OPTIONS] = kwargs
         return self.bind(**bound)
 
-    def invoke(
-        self,
-        input: LanguageModelInput,  # noqa: A002 - LangChain's name
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
-    ) -> AIMessage:
-        """One answer; labels in the config become the query's tenant and task."""
-        return super().invoke(input, config, stop=stop, **labelled(config, kwargs))
-
-    async def ainvoke(
-        self,
-        input: LanguageModelInput,  # noqa: A002 - LangChain's name
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
-    ) -> AIMessage:
-        """`invoke` without blocking."""
-        return await super().ainvoke(input, config, stop=stop, **labelled(config, kwargs))
-
-    def stream(
-        self,
-        input: LanguageModelInput,  # noqa: A002 - LangChain's name
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
-    ) -> Iterator[AIMessageChunk]:
-        """One answer, chunk by chunk, from the cache too."""
-        return super().stream(input, config, stop=stop, **labelled(config, kwargs))
-
-    def astream(
-        self,
-        input: LanguageModelInput,  # noqa: A002 - LangChain's name
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[AIMessageChunk]:
-        """`stream` without blocking."""
-        return super().astream(input, config, stop=stop, **labelled(config, kwargs))
-
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -213,7 +169,7 @@ class ChatSLS(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         query = self._query(messages, stop, run_manager, kwargs)
-        stamp = Stamp()
+        stamp = Stamp(replaces=run_manager is not None)
         host = ChatHost(self.models, self.timer)
         with closing(self.engine.stream(query, host)) as chunks:
             for chunk in chunks:
@@ -233,7 +189,7 @@ class ChatSLS(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         query = self._query(messages, stop, run_manager, kwargs)
-        stamp = Stamp()
+        stamp = Stamp(replaces=run_manager is not None)
         host = AsyncChatHost(self.models, self.timer)
         async with aclosing(self._async.stream(query, host)) as chunks:
             async for chunk in chunks:
@@ -294,7 +250,11 @@ class ChatSLS(BaseChatModel):
         """What was expected of the candidate that answered."""
         if answer.source is Source.CACHE:
             return None
-        return self.engine.parts.log.decision(answer.decision_id).estimate_of(answer.candidate)
+        try:
+            decision = self.engine.parts.log.decision(answer.decision_id)
+        except (StorageError, UnknownDecisionError):
+            return None  # the answer is there all the same
+        return decision.estimate_of(answer.candidate)
 
 
 def _begun(decision_id: str, candidate: str) -> Answer:

@@ -85,12 +85,15 @@ class AsyncChatHost(_Host):
 class Stamp:
     """Writes the decision on a stream's first chunk, and what it cost on the last.
 
-    LangChain adds chunks up, so that a fact may be told once only. The cost is known when the inner
-    stream has ended: a chunk that calls itself the last is held back until then.
+    LangChain adds a stream's chunks up, so that a fact may be told once only; its events (which are
+    given a run manager) let a later chunk's metadata replace an earlier one's, so that all must be
+    told at last. The cost is known when the inner stream has ended: a chunk that calls itself the
+    last is held back until then.
     """
 
-    def __init__(self) -> None:
-        """A stamp serves one stream."""
+    def __init__(self, *, replaces: bool) -> None:
+        """A stamp serves one stream. `replaces`: later metadata replace earlier ones."""
+        self._replaces = replaces
         self._told: dict[str, Any] = {}
         self._held: ChatGenerationChunk | None = None
 
@@ -117,11 +120,14 @@ class Stamp:
 
     def last(self, answer: Answer) -> ChatGenerationChunk:
         """The last chunk, with the facts that were not yet told."""
+        told = self._told
         news = {
             key: value
             for key, value in facts_of(answer, None).items()
-            if value is not None and self._told.get(key) is None
+            if value is not None and told.get(key) is None
         }
+        if self._replaces:
+            news = {**told, **news}
         end = AIMessageChunk(content="", chunk_position="last")
         return _stamped(self._held or ChatGenerationChunk(message=end), news)
 

@@ -221,6 +221,22 @@ def test_langchain_global_cache_is_asked_only_when_wanted(
         set_llm_cache(None)
 
 
+@pytest.mark.parametrize("label", ["configurable", "metadata"])
+@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+async def test_events_keep_tenants_apart(chat: ChatSLS, label: str) -> None:
+    """The tenant is a wall in LangChain's event streams of every version, too."""
+    chat.invoke(QUESTION)
+    config: RunnableConfig = {label: {"sls_tenant": "b"}}  # type: ignore[misc]
+    other: RunnableConfig = {label: {"sls_tenant": "c"}}  # type: ignore[misc]
+
+    assert source(chat.stream_events(QUESTION, config, version="v3").output) == "model"
+    awaited = await chat.astream_events(QUESTION, other, version="v3")
+    assert source(await awaited.output) == "model"
+    async for event in chat.astream_events(QUESTION, other, version="v2"):
+        if event["event"] == "on_chat_model_end":
+            assert source(event["data"]["output"]) == "cache"
+
+
 def _with_picture(data: str) -> HumanMessage:
     picture: dict[str, Any] = {"type": "image", "base64": data, "mime_type": "image/png"}
     return HumanMessage([{"type": "text", "text": QUESTION}, picture])

@@ -155,3 +155,15 @@ async def test_events_and_usage_while_streaming(chat: ChatSLS) -> None:
     said = [event["data"]["chunk"] for event in events if event["event"] == "on_chat_model_stream"]
     assert "".join(chunk.text for chunk in said) == "Small says so."
     assert counter.usage_metadata["small"]["output_tokens"] == 3
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+async def test_typed_events_tell_the_whole_decision(chat: ChatSLS) -> None:
+    """The message that LangChain's typed events end in tells decision and cost like any other."""
+    message = chat.stream_events(QUESTION, version="v3").output
+    awaited = await (await chat.astream_events("Another one?", version="v3")).output
+
+    for told in (message.response_metadata["sls"], awaited.response_metadata["sls"]):
+        assert told["cost_usd"] > 0
+        assert (told["candidate"], told["source"]) == ("small", "model")
+        assert chat.engine.parts.log.decision(told["decision_id"]).candidate == "small"

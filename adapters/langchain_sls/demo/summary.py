@@ -85,11 +85,12 @@ def _savings(result: DemoResult, figures: Figures) -> tuple[Fact, ...]:
 
 
 def _against(rival: Policy, figures: Figures) -> Fact:
-    change = figures.quality.mean - rival.quality
-    spent = figures.cost_usd / rival.cost_usd if rival.cost_usd else 1.0
-    cost = f"{1 - spent:.1%} saved" if spent <= 1 else f"{spent:.1f} times the cost"
-    return Fact(
-        f"Against {rival.name}",
-        f"{cost} (${figures.cost_usd:.4f} instead of ${rival.cost_usd:.4f}), "
-        f"quality {figures.quality.mean:.3f} instead of {rival.quality:.3f} ({change:+.3f})",
-    )
+    less = rival.cost_usd - figures.cost_usd
+    if less >= 0:
+        share = less / rival.cost_usd if rival.cost_usd else 0.0
+        cost = f"{share:.1%} saved (${figures.cost_usd:.4f} instead of ${rival.cost_usd:.4f})"
+    else:
+        cost = f"${-less:.4f} more (${figures.cost_usd:.4f} instead of ${rival.cost_usd:.4f})"
+    mine, theirs = figures.quality.mean, rival.quality
+    change = f"quality {mine:.3f} instead of {theirs:.3f} ({mine - theirs:+.3f})"
+    return Fact(f"Against {rival.name}", f"{cost}, {change}")
