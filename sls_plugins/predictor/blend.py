@@ -153,7 +153,7 @@ class Calibration:
 
     def __init__(self) -> None:
         """No correction at first."""
-        self.bank = LinearBank(np.array([0.03, 0.03]), drift=3e-3)
+        self.bank = LinearBank(np.array([0.02, 0.01]), drift=1e-3)
         self.bank.grow(1)
 
     def apply(self, expected: Floats) -> Floats:

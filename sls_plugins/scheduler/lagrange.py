@@ -11,7 +11,7 @@ from sls_plugins.scheduler.aim import Aim, aim_of
 from sls_plugins.scheduler.exploration import Scenarios, curiosity
 from sls_plugins.scheduler.frontier import hull_of
 from sls_plugins.scheduler.pacing import Pacer
-from sls_plugins.scheduler.selection import Terms, likely_usd, pick, within
+from sls_plugins.scheduler.selection import Terms, pick, within
 from sls_plugins.types import Estimate, Outcome, OutcomeKind, Purse, Query, Source, State
 
 __all__ = ["LagrangeScheduler", "make"]
@@ -37,7 +37,7 @@ class LagrangeScheduler:
         if not allowed:
             raise NoCandidateLeft(query.id, causes)
         reach = self._pacer.most_usd
-        offered = [one for one in allowed if likely_usd(one) <= reach] or allowed
+        offered = [one for one in allowed if one.cost_high_usd <= reach] or allowed
         hull = hull_of([one.quality for one in offered], [one.cost_usd for one in offered])
         self._pacer.observe(hull)
         price = self._pacer.price()

@@ -23,6 +23,9 @@ DEPTH = 25.0
 HORIZON = 50.0
 """Queries over which the bucket is brought back to half full."""
 
+MODEST = 2.0
+"""Budgets that a query may always cost, also in debt: the price of money must bring that back."""
+
 FADE = 0.005
 """Share of the flow of money that is forgotten with every query."""
 
@@ -56,7 +59,8 @@ class Pacer:
     @property
     def purse_usd(self) -> float:
         """What one query may cost now; infinite unless spending is paced."""
-        return math.inf if self.aim.usd_per_query is None else self.level
+        budget = self.aim.usd_per_query
+        return math.inf if budget is None else max(self.level, MODEST * budget)
 
     @property
     def most_usd(self) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import numpy as np
 from sls_plugins.scheduler.exploration import Scenarios
 from sls_plugins.types import Estimate
 
-__all__ = ["Picked", "Terms", "likely_usd", "pick", "within"]
+__all__ = ["Picked", "Terms", "pick", "within"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +34,6 @@ def within(
     return kept, causes
 
 
-def likely_usd(estimate: Estimate) -> float:
-    """A cost that is rarely exceeded by much: between the mean and the high quantile."""
-    return math.sqrt(estimate.cost_usd * estimate.cost_high_usd)
-
-
 @dataclass(frozen=True, slots=True)
 class Terms:
     """On what terms to choose: price of money, what may be spent, share of doubt to explore."""
@@ -55,7 +49,7 @@ def pick(estimates: Sequence[Estimate], terms: Terms, scenarios: Scenarios, seed
     If it can pay for nobody, the cheapest is taken. Ties go to the cheaper.
     """
     order = sorted(estimates, key=lambda one: (one.cost_usd, -one.quality))
-    able = [one for one in order if likely_usd(one) <= terms.purse_usd] or order[:1]
+    able = [one for one in order if one.cost_high_usd <= terms.purse_usd] or order[:1]
     names = {one.candidate for one in able}
     scores = np.array([one.quality - terms.price * one.cost_usd for one in able])
     deviations = terms.curiosity * np.array([one.quality_sd for one in able])
