@@ -15,7 +15,6 @@ from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
-from langchain_core.runnables.config import run_in_executor
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
@@ -33,9 +32,10 @@ from langchain_sls.messages import (
     query_of,
     turn_of,
 )
+from langchain_sls.receipts import aestimate_of, begun, estimate_of
 from langchain_sls.streaming import AsyncChatHost, ChatHost, Stamp
 from sls_plugins.engine import AsyncEngine, Engine
-from sls_plugins.errors import StorageError, UnknownCandidateError, UnknownDecisionError
+from sls_plugins.errors import UnknownCandidateError
 from sls_plugins.types import Answer, Candidate, Estimate, Query, Source
 
 __all__ = ["ChatSLS"]
@@ -148,7 +148,7 @@ class ChatSLS(LabelledChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         answer = self.engine.answer(self._query(messages, stop, run_manager, kwargs), self._call)
-        return _result(answer, self._estimate(answer))
+        return _result(answer, estimate_of(self.engine, answer))
 
     async def _agenerate(
         self,
@@ -159,7 +159,7 @@ class ChatSLS(LabelledChatModel):
     ) -> ChatResult:
         query = self._query(messages, stop, run_manager, kwargs)
         answer = await self._async.answer(query, self._acall)
-        return _result(answer, await run_in_executor(None, self._estimate, answer))
+        return _result(answer, await aestimate_of(self.engine, answer))
 
     def _stream(
         self,
@@ -175,8 +175,8 @@ class ChatSLS(LabelledChatModel):
             for chunk in chunks:
                 passed = chunk
                 if stamp.is_fresh:
-                    known = chunks.answer or _begun(chunks.decision_id, chunks.candidate)
-                    passed = stamp.first(chunk, known, self._estimate(known))
+                    known = begun(chunks)
+                    passed = stamp.first(chunk, known, estimate_of(self.engine, known))
                 yield from stamp.passing(passed)
             assert chunks.answer is not None
             yield stamp.last(chunks.answer)
@@ -195,9 +195,8 @@ class ChatSLS(LabelledChatModel):
             async for chunk in chunks:
                 passed = chunk
                 if stamp.is_fresh:
-                    known = chunks.answer or _begun(chunks.decision_id, chunks.candidate)
-                    estimate = await run_in_executor(None, self._estimate, known)
-                    passed = stamp.first(chunk, known, estimate)
+                    known = begun(chunks)
+                    passed = stamp.first(chunk, known, await aestimate_of(self.engine, known))
                 for each in stamp.passing(passed):
                     yield each
             assert chunks.answer is not None
@@ -245,21 +244,6 @@ class ChatSLS(LabelledChatModel):
         if name is not None and name not in self.models:
             raise UnknownCandidateError(name, tuple(self.models), "model=")
         return None if name is None else frozenset({name})
-
-    def _estimate(self, answer: Answer) -> Estimate | None:
-        """What was expected of the candidate that answered."""
-        if answer.source is Source.CACHE:
-            return None
-        try:
-            decision = self.engine.parts.log.decision(answer.decision_id)
-        except (StorageError, UnknownDecisionError):
-            return None  # the answer is there all the same
-        return decision.estimate_of(answer.candidate)
-
-
-def _begun(decision_id: str, candidate: str) -> Answer:
-    """What is known of a model's answer while it is being said."""
-    return Answer(text="", candidate=candidate, decision_id=decision_id)
 
 
 def _result(answer: Answer, estimate: Estimate | None) -> ChatResult:

@@ -13,10 +13,12 @@ from pydantic import ConfigDict, Field, model_validator
 
 from langchain_sls.answers import facts_of
 from langchain_sls.messages import Labels, labels_in
+from langchain_sls.receipts import aestimate_of, begun, estimate_of
 from langchain_sls.routes import (
     AsyncRouteHost,
     Errand,
     RouteHost,
+    RouteStamp,
     answer_of_output,
     errand_of,
     output_of,
@@ -24,7 +26,7 @@ from langchain_sls.routes import (
 )
 from sls_plugins.engine import Engine
 from sls_plugins.errors import UnknownCandidateError
-from sls_plugins.types import Answer, Candidate, Query
+from sls_plugins.types import Answer, Candidate, Estimate, Query
 
 __all__ = ["SLSRouter"]
 
@@ -117,7 +119,8 @@ class SLSRouter(RunnableSerializable[Any, Any]):
         **kwargs: Any,
     ) -> Any:
         query = self._query(Errand(given, run_manager, config, kwargs))
-        return self._finish(self.engine.answer(query, self._call))
+        answer = self.engine.answer(query, self._call)
+        return self._finish(answer, estimate_of(self.engine, answer))
 
     async def _ainvoke(
         self,
@@ -127,7 +130,8 @@ class SLSRouter(RunnableSerializable[Any, Any]):
         **kwargs: Any,
     ) -> Any:
         query = self._query(Errand(given, run_manager, config, kwargs))
-        return self._finish(await self.engine.as_async().answer(query, self._acall))
+        answer = await self.engine.as_async().answer(query, self._acall)
+        return self._finish(answer, await aestimate_of(self.engine, answer))
 
     def _transform(
         self,
@@ -139,9 +143,15 @@ class SLSRouter(RunnableSerializable[Any, Any]):
         for given in inputs:
             query = self._query(Errand(given, run_manager, config, kwargs))
             with closing(self.engine.stream(query, RouteHost(self.routes))) as chunks:
-                yield from chunks
+                stamp = RouteStamp()
+                for chunk in chunks:
+                    if stamp.wants(chunk):
+                        known = begun(chunks)
+                        stamp.begin(known, estimate_of(self.engine, known))
+                    yield from stamp.passing(chunk)
                 assert chunks.answer is not None
-                self._tell(chunks.answer)
+                yield from stamp.end(chunks.answer)
+                self._tell(chunks.answer, estimate_of(self.engine, chunks.answer))
 
     async def _atransform(
         self,
@@ -154,10 +164,17 @@ class SLSRouter(RunnableSerializable[Any, Any]):
             query = self._query(Errand(given, run_manager, config, kwargs))
             host = AsyncRouteHost(self.routes)
             async with aclosing(self.engine.as_async().stream(query, host)) as chunks:
+                stamp = RouteStamp()
                 async for chunk in chunks:
-                    yield chunk
+                    if stamp.wants(chunk):
+                        known = begun(chunks)
+                        stamp.begin(known, await aestimate_of(self.engine, known))
+                    for each in stamp.passing(chunk):
+                        yield each
                 assert chunks.answer is not None
-                self._tell(chunks.answer)
+                for each in stamp.end(chunks.answer):
+                    yield each
+                self._tell(chunks.answer, await aestimate_of(self.engine, chunks.answer))
 
     def _call(self, candidate: Candidate, query: Query) -> Answer:
         errand = errand_of(query)
@@ -178,11 +195,11 @@ class SLSRouter(RunnableSerializable[Any, Any]):
         query = query_of_errand(errand, self.query, labels, self.engine.count_tokens)
         return query if self.cache else replace(query, cacheable=False)
 
-    def _finish(self, answer: Answer) -> Any:
+    def _finish(self, answer: Answer, estimate: Estimate | None) -> Any:
         """The output, with its decision on it."""
-        self._tell(answer)
-        return output_of(answer)
+        self._tell(answer, estimate)
+        return output_of(answer, estimate)
 
-    def _tell(self, answer: Answer) -> None:
+    def _tell(self, answer: Answer, estimate: Estimate | None) -> None:
         if self.on_decision is not None:
-            self.on_decision(facts_of(answer, None))
+            self.on_decision(facts_of(answer, estimate))

@@ -13,21 +13,30 @@ from langchain_core.callbacks import (
     UsageMetadataCallbackHandler,
 )
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, convert_to_messages
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    convert_to_messages,
+)
 from langchain_core.messages.utils import message_chunk_to_message
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, patch_config
 
 from langchain_sls.answers import facts_of, message_answer, message_of, usage_of
+from langchain_sls.inner import as_chunk
 from langchain_sls.messages import Labels, Turn, query_of
-from langchain_sls.streaming import Stopwatch
+from langchain_sls.streaming import Stamp, Stopwatch
 from sls_plugins.errors import InvalidQueryError
-from sls_plugins.types import Answer, Candidate, Query, Source, Usage
+from sls_plugins.types import Answer, Candidate, Estimate, Query, Source, Usage
 
 __all__ = [
     "AsyncRouteHost",
     "Errand",
     "RouteHost",
+    "RouteStamp",
     "answer_of_output",
     "errand_of",
     "output_of",
@@ -123,15 +132,18 @@ def answer_of_output(
     )
 
 
-def output_of(answer: Answer) -> Any:
+def output_of(answer: Answer, estimate: Estimate | None) -> Any:
     """A route's own output, or a stored one; a message tells its decision."""
-    output = answer.raw
-    if answer.source is Source.CACHE:
-        output = answer.text if answer.payload is None else message_of(answer)
+    output = _stored(answer) if answer.source is Source.CACHE else answer.raw
     if isinstance(output, AIMessage):
-        metadata = {**output.response_metadata, "sls": facts_of(answer, None)}
+        metadata = {**output.response_metadata, "sls": facts_of(answer, estimate)}
         return output.model_copy(update={"response_metadata": metadata})
     return output
+
+
+def _stored(answer: Answer) -> str | AIMessage:
+    """A stored output: a text was stored without a payload."""
+    return answer.text if answer.payload is None else message_of(answer)
 
 
 def _total(counter: UsageMetadataCallbackHandler) -> Usage | None:
@@ -172,7 +184,8 @@ class _Host:
 
     def replay(self, answer: Answer) -> Iterator[Any]:
         """A stored output as one chunk."""
-        yield output_of(answer)
+        output = _stored(answer)
+        yield as_chunk(output) if isinstance(output, AIMessage) else output
 
 
 class RouteHost(_Host):
@@ -195,3 +208,36 @@ class AsyncRouteHost(_Host):
         config, self._counter = errand.under(candidate.name)
         route = self._routes[candidate.name]
         return self._watch.awatch(route.astream(errand.input, config, **errand.settings))
+
+
+class RouteStamp:
+    """Writes the decision on streamed messages; chunks of other kinds pass as they are."""
+
+    def __init__(self) -> None:
+        """A stamp serves one stream."""
+        self._stamp = Stamp(replaces=False)
+        self._known: tuple[Answer, Estimate | None] | None = None
+
+    def wants(self, chunk: object) -> bool:
+        """Whether this is the first message, so that the decision must be told now."""
+        return self._stamp.is_fresh and isinstance(chunk, AIMessageChunk)
+
+    def begin(self, known: Answer, estimate: Estimate | None) -> None:
+        """Tell what is to be written on the first message."""
+        self._known = (known, estimate)
+
+    def passing(self, chunk: Any) -> Iterator[Any]:
+        """The chunk as the caller sees it, or nothing while it is held back."""
+        if not isinstance(chunk, AIMessageChunk):
+            yield chunk
+            return
+        passed = ChatGenerationChunk(message=chunk)
+        if self._stamp.is_fresh and self._known is not None:
+            passed = self._stamp.first(passed, *self._known)
+        for each in self._stamp.passing(passed):
+            yield each.message
+
+    def end(self, answer: Answer) -> Iterator[Any]:
+        """The last message, if messages were streamed: it tells the cost."""
+        if not self._stamp.is_fresh:
+            yield self._stamp.last(answer).message

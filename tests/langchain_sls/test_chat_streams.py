@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+
 import pytest
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.messages import AIMessageChunk
@@ -167,3 +169,15 @@ async def test_typed_events_tell_the_whole_decision(chat: ChatSLS) -> None:
         assert told["cost_usd"] > 0
         assert (told["candidate"], told["source"]) == ("small", "model")
         assert chat.engine.parts.log.decision(told["decision_id"]).candidate == "small"
+
+
+async def test_leaving_an_async_stream_is_charged(chat: ChatSLS, engine: Engine) -> None:
+    """The async stream, too, is charged for what was said when its caller leaves."""
+    stream = chat.astream(QUESTION)
+    first = await anext(stream)
+    assert isinstance(stream, AsyncGenerator)
+    await stream.aclose()
+
+    (line,) = engine.parts.log.after(0, 10)
+    assert first.text == line.answer_text == "Small"
+    assert (line.cost_usd or 0) > 0

@@ -186,3 +186,25 @@ def test_names_must_match(engine: Engine, small: ScriptedChatModel) -> None:
         SLSRouter(engine, routes={"small": small, "large": small, "huge": small})
     with pytest.raises(UnknownCandidateError, match="'large'"):
         SLSRouter(engine, routes={"small": small})
+
+
+async def test_streamed_message_tells_its_decision(
+    engine: Engine, small: ScriptedChatModel, large: ScriptedChatModel
+) -> None:
+    """A route that streams messages tells the decision on the first and the cost on the last."""
+    router = SLSRouter(engine, routes={"small": small, "large": large})
+
+    fresh = list(router.stream(QUESTION))
+    stored = list(router.stream(QUESTION))
+    awaited = [chunk async for chunk in router.astream("And the Zugspitze?")]
+
+    for chunks, source in ((fresh, "model"), (stored, "cache"), (awaited, "model")):
+        whole = chunks[0]
+        for chunk in chunks[1:]:
+            whole = whole + chunk
+        told = whole.response_metadata["sls"]
+        assert whole.text == "Small says so."
+        assert chunks[0].response_metadata["sls"]["decision_id"]
+        assert (told["source"], told["candidate"]) == (source, "small")
+        assert (told["cost_usd"] > 0) == (source == "model")
+        assert (told["predicted_quality"] is None) == (source == "cache")
