@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from sls_plugins.evaluation.baselines import Rivals
 from sls_plugins.evaluation.charts import charts_of
 from sls_plugins.evaluation.figures import Figures, figures_of, policy_of
+from sls_plugins.evaluation.gains import Gain
+from sls_plugins.evaluation.metrics import Interval
 from sls_plugins.evaluation.results import Fact, JsonValue, Policy, ReplayResult, Report
 
 __all__ = ["Setup", "facts_of", "policy_facts", "replay_data", "replay_report"]
@@ -32,7 +34,9 @@ class Setup:
     options: Mapping[str, JsonValue]
 
 
-def replay_report(result: ReplayResult, rivals: Rivals, setup: Setup) -> Report:
+def replay_report(
+    result: ReplayResult, rivals: Rivals, setup: Setup, gains: Sequence[Gain] = ()
+) -> Report:
     """All that a replay found, for readers and for programs. Raises InputError without rows."""
     counted = result.counted
     figures = figures_of(counted, setup.candidates)
@@ -45,22 +49,21 @@ def replay_report(result: ReplayResult, rivals: Rivals, setup: Setup) -> Report:
         title=f"Replay of {setup.trace}",
         subtitle=f"{figures.queries} queries, {len(setup.candidates)} candidates, "
         f"encoder {setup.encoder}, seed {setup.seed}; {result.seconds:.0f} s ({rate:.0f} a second)",
-        facts=facts_of(figures),
+        facts=(*facts_of(figures), *(_gain_fact(gain) for gain in gains)),
         policies=(policy_of(figures, note=_shares(figures)), *rivals.all),
         charts=charts_of(counted, rivals.drawn),
         notes=tuple(notes),
-        data=replay_data(figures, rivals, setup, result.seconds),
+        data={
+            **replay_data(figures, rivals, setup, result.seconds),
+            "gains": [asdict(gain) for gain in gains],
+        },
     )
 
 
 def facts_of(figures: Figures) -> tuple[Fact, ...]:
     """The headline figures as a reader sees them."""
-    quality = figures.quality
-    interval = ""
-    if quality.low is not None and quality.high is not None:
-        interval = f" ({quality.low:.4f} … {quality.high:.4f})"
     facts = [
-        Fact("Quality", f"{quality.mean:.4f}{interval}"),
+        Fact("Quality", f"{figures.quality.mean:.4f}{_range(figures.quality)}"),
         Fact("Spent", f"${figures.cost_usd:.4f}"),
         Fact("Per query", f"${figures.usd_per_query:.3g}"),
         Fact("Calls", f"{figures.calls} of {figures.queries}"),
@@ -116,3 +119,14 @@ def _shares(figures: Figures) -> str:
     shares = {"cache": figures.hit_rate, **figures.shares}
     ranked = sorted(shares.items(), key=lambda item: -item[1])
     return ", ".join(f"{share:.0%} {name}" for name, share in ranked[:4] if share >= 0.005)
+
+
+def _gain_fact(gain: Gain) -> Fact:
+    return Fact(f"Gain over {gain.over}", f"{gain.quality.mean:+.4f}{_range(gain.quality, '+')}")
+
+
+def _range(interval: Interval, sign: str = "") -> str:
+    """The 95 % interval in brackets, if there is one."""
+    if interval.low is None or interval.high is None:
+        return ""
+    return f" ({interval.low:{sign}.4f} … {interval.high:{sign}.4f})"

@@ -21,6 +21,7 @@ from sls_plugins.evaluation.baselines import (
 )
 from sls_plugins.evaluation.charges import ASSUMED_OUTPUT_TOKENS, charge
 from sls_plugins.evaluation.figures import figures_of, policy_of
+from sls_plugins.evaluation.gains import gains_of
 from sls_plugins.evaluation.metrics import calibration_error, log_r2, mean_interval
 from sls_plugins.evaluation.neighbours import knn_policy
 from sls_plugins.evaluation.results import Decided
@@ -267,3 +268,18 @@ def test_a_rival_that_cannot_be_so_cheap_says_so() -> None:
     assert "no candidate is that cheap" in rivals.mix.note
     assert "no candidate is that cheap" in rivals.oracle_at_spend.note
     assert "that cheap" not in compare(made_up(2), 1e9).mix.note
+
+
+def test_gains_are_paired() -> None:
+    """A run that is better by 0.1 everywhere has just that gain, whatever the queries' spread."""
+    outcomes = made_up(5, rows=50, models=2)
+    best = outcomes.quality.mean(axis=0).argmax()
+    rows = [decided(n, quality=float(q) + 0.1) for n, q in enumerate(outcomes.quality[:, best])]
+    single, mix = gains_of(rows, outcomes, 1e9)
+    assert single.over == f"always m{best}"
+    assert (single.quality.mean, single.quality.low, single.quality.high) == pytest.approx(
+        (0.1, 0.1, 0.1)
+    )
+    assert mix.quality.mean == pytest.approx(0.1)
+    poor = gains_of(rows, outcomes, 0.0)[1]
+    assert poor.quality.mean >= 0.1

@@ -11,12 +11,12 @@ from sls_plugins.assembly import build
 from sls_plugins.cli.arguments import ReplayArguments
 from sls_plugins.cli.work.reporting import check_outputs, write_outputs
 from sls_plugins.cli.work.screen import Advance, progress, show_report
-from sls_plugins.engine import Engine
 from sls_plugins.errors import InputError
-from sls_plugins.evaluation.baselines import Rivals, compare, table_of
+from sls_plugins.evaluation.baselines import compare, table_of
 from sls_plugins.evaluation.candidates import find_candidates
 from sls_plugins.evaluation.figures import figures_of
 from sls_plugins.evaluation.files import write_decisions
+from sls_plugins.evaluation.gains import gains_of
 from sls_plugins.evaluation.neighbours import knn_policy
 from sls_plugins.evaluation.receipts import Receipts
 from sls_plugins.evaluation.replay import ReplayOptions, in_order, replay
@@ -24,8 +24,9 @@ from sls_plugins.evaluation.results import Decided, JsonValue, ReplayResult, Rep
 from sls_plugins.evaluation.summary import Setup, replay_report
 from sls_plugins.evaluation.traces import RoutingRow, load_routing
 from sls_plugins.evaluation.world import Ids, VirtualClock
+from sls_plugins.protocols import Encoder
 from sls_plugins.settings import Budget, CacheSettings, PartSettings, Settings
-from sls_plugins.types import Candidate, Source
+from sls_plugins.types import Candidate, Matrix, Source
 
 __all__ = ["ReplayRun", "options_of", "run", "run_replay", "settings_of"]
 
@@ -72,8 +73,6 @@ def run_replay(arguments: ReplayArguments, rows: Sequence[RoutingRow]) -> Replay
         with progress("replay", len(rows)) as advance:
             watch = _Watch(clock, advance)
             result = replay(rows, engine, receipts, options, watch)
-        usd = figures_of(result.counted).usd_per_query
-        rivals = _rivals(ordered, engine, usd, knn=arguments.knn)
         setup = Setup(
             trace=arguments.trace.name,
             encoder=engine.parts.encoder.fingerprint,
@@ -81,29 +80,27 @@ def run_replay(arguments: ReplayArguments, rows: Sequence[RoutingRow]) -> Replay
             candidates=tuple(candidate.name for candidate in candidates),
             options=options_of(arguments),
         )
-    return ReplayRun(result=result, report=replay_report(result, rivals, setup))
+        usd = figures_of(result.counted).usd_per_query
+        outcomes = table_of([row for row, _ in ordered], candidates, engine.count_tokens)
+        warm = sum(is_warm for _, is_warm in ordered)
+        rivals = compare(outcomes.after(warm), usd)
+        if arguments.knn:
+            vectors = _vectors([row.prompt for row, _ in ordered], engine.parts.encoder)
+            rivals = replace(rivals, knn=knn_policy(outcomes, vectors, usd, warm=warm))
+    gains = gains_of(result.counted, outcomes.after(warm), usd)
+    return ReplayRun(result=result, report=replay_report(result, rivals, setup, gains))
 
 
-def _rivals(
-    ordered: Sequence[tuple[RoutingRow, bool]], engine: Engine, usd_per_query: float, *, knn: bool
-) -> Rivals:
-    """The other policies on the same rows; kNN embeds all of them, which takes its time."""
-    rows = [row for row, _ in ordered]
-    warm = sum(is_warm for _, is_warm in ordered)
-    outcomes = table_of(rows, engine.candidates, engine.count_tokens)
-    rivals = compare(outcomes.after(warm), usd_per_query)
-    if not knn:
-        return rivals
-    texts = [row.prompt for row in rows]
+def _vectors(texts: Sequence[str], encoder: Encoder) -> Matrix:
+    """Embeddings of all texts, shape (n, d); every distinct one is computed once."""
     places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-    distinct = list(places)
-    vectors = []
+    distinct, parts = list(places), []
     with progress("kNN", len(distinct)) as advance:
         for start in range(0, len(distinct), BATCH):
-            vectors.append(engine.parts.encoder.encode(distinct[start : start + BATCH]))
+            parts.append(encoder.encode(distinct[start : start + BATCH]))
             advance(start)
-    matrix = np.concatenate(vectors)[[places[text] for text in texts]]
-    return replace(rivals, knn=knn_policy(outcomes, matrix, usd_per_query, warm=warm))
+    matrix: Matrix = np.concatenate(parts)[[places[text] for text in texts]]
+    return matrix
 
 
 class _Watch:

@@ -88,7 +88,7 @@ def facts_table(facts: Sequence[Fact]) -> Table:
 def policies_table(policies: Sequence[Policy]) -> Table:
     """Policies beside each other, the first one in bold; † marks hindsight."""
     table = Table(caption="† in hindsight: nobody could have followed it", caption_justify="left")
-    table.add_column("policy")
+    table.add_column("policy", overflow="fold")
     for heading in ("quality", "USD", "USD/query", "calls", "hit rate"):
         table.add_column(heading, justify="right", no_wrap=True)
     for place, policy in enumerate(policies):
