@@ -88,15 +88,17 @@ def labelled(config: RunnableConfig | None, settings: Mapping[str, Any]) -> dict
     """The call's keywords, with the labels that its config (or the chain around it) brings."""
     full = ensure_config(config)
     given = {**full.get("metadata", {}), **full.get("configurable", {})}
-    return {**{key: given[key] for key in (TENANT, TASK) if key in given}, **settings}
+    labels = {key: given[key] for key in (TENANT, TASK) if given.get(key) is not None}
+    return {**labels, **settings}
 
 
 def labels_of(given: Mapping[str, Any], default: Labels) -> Labels:
     """The labels that a call brings; those of the model where it says nothing."""
+    tenant, task = given.get(TENANT), given.get(TASK)
     return replace(
         default,
-        tenant=str(given.get(TENANT, default.tenant)),
-        task=str(given.get(TASK, default.task)),
+        tenant=default.tenant if tenant is None else str(tenant),
+        task=default.task if task is None else str(task),
     )
 
 

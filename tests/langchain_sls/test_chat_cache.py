@@ -221,6 +221,14 @@ def test_langchain_global_cache_is_asked_only_when_wanted(
         set_llm_cache(None)
 
 
+def test_no_label_is_the_default(chat: ChatSLS) -> None:
+    """A label that is given as None is not given."""
+    chat.invoke(QUESTION)
+
+    assert source(chat.invoke(QUESTION, {"configurable": {"sls_tenant": None}})) == "cache"
+    assert source(chat.invoke(QUESTION, sls_tenant=None)) == "cache"
+
+
 @pytest.mark.parametrize("label", ["configurable", "metadata"])
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 async def test_events_keep_tenants_apart(chat: ChatSLS, label: str) -> None:
