@@ -65,7 +65,7 @@ class Shrinkage:
         powers = np.exp(self.losses.min(axis=1, keepdims=True) - self.losses)
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
 
-    def apply(self, belief: Belief, evidence: Evidence | None, noise: float) -> Belief:
+    def apply(self, belief: Belief, evidence: Evidence | None, noise: Floats | float) -> Belief:
         """The belief after the evidence; `noise` is the variance of one observation."""
         if evidence is None or evidence.common[1] <= 0.0:
             return belief
@@ -74,7 +74,7 @@ class Shrinkage:
         kept = self._mixture[1] @ keep
         seen = np.maximum(evidence.weights, 1e-12)
         mean = kept * moved + (1.0 - kept) * evidence.sums / seen
-        local = noise * (self._mixture[1] / (1.0 + STRENGTHS)) @ keep
+        local = noise * ((self._mixture[1] / (1.0 + STRENGTHS)) @ keep)
         variance = (
             kept**2 * belief.variance
             + (1.0 - kept) ** 2 * noise / np.maximum(seen, 1.0)

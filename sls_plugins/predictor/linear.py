@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
+from numpy.typing import NDArray
 
 from sls_plugins.predictor.features import Arrays, Floats
 from sls_plugins.types import State
 
 __all__ = ["LinearBank", "WideLinear"]
+
+Singles: TypeAlias = NDArray[np.float32]
 
 
 class LinearBank:
@@ -37,9 +42,11 @@ class LinearBank:
         """Each row's expectation for numbers z of shape (m,); shape (rows,)."""
         return np.asarray(self.weights @ z, dtype=np.float64)
 
-    def variance(self, z: Floats) -> Floats:
-        """Each row's variance of the expectation, in units of the noise; shape (rows,)."""
+    def variance(self, z: Floats, row: int | None = None) -> Floats:
+        """Each row's (or one row's) variance of the expectation, in units of the noise."""
         rows, width = self.weights.shape
+        if row is not None:
+            return np.array([z @ (self.covariance[row] @ z)])
         return np.asarray(
             (self.covariance.reshape(rows * width, width) @ z).reshape(rows, width) @ z,
             dtype=np.float64,
@@ -51,7 +58,7 @@ class LinearBank:
         spread = covariance @ z
         gain = spread / (1.0 / weight + float(z @ spread))
         self.weights[row] += gain * (target - float(self.weights[row] @ z))
-        covariance -= np.outer(gain, spread)
+        covariance -= gain[:, None] * spread
         if self.drift:
             covariance *= 1.0 - self.drift
             covariance.flat[:: self.prior.size + 1] += self.drift * self.prior
@@ -78,7 +85,8 @@ class WideLinear:
     """One linear model on many numbers; rank-1 updates are gathered, then folded in together.
 
     The covariance is `base - factorsᵀ factors`: exact after every observation, while the O(m²) pass
-    over memory is made once in BLOCK observations.
+    over memory is made once in BLOCK observations. It is kept in single precision, as reading it is
+    what takes the time; the prior that is mixed in keeps rounding from piling up.
     """
 
     BLOCK = 16
@@ -88,8 +96,8 @@ class WideLinear:
         self.prior = prior
         self.drift = drift
         self.weights: Floats = np.zeros((targets, prior.size))
-        self.base: Floats = np.diag(prior)
-        self.factors: Floats = np.zeros((self.BLOCK, prior.size))
+        self.base: Singles = np.diag(prior).astype(np.float32)
+        self.factors: Singles = np.zeros((self.BLOCK, prior.size), dtype=np.float32)
         self.pending = 0
 
     def mean(self, z: Floats) -> Floats:
@@ -99,14 +107,16 @@ class WideLinear:
     def spread(self, z: Floats) -> Floats:
         """Covariance times z, shape (m,)."""
         factors = self.factors[: self.pending]
-        return np.asarray(self.base @ z - (factors @ z) @ factors, dtype=np.float64)
+        single = z.astype(np.float32)
+        return np.asarray(self.base @ single - (factors @ single) @ factors, dtype=np.float64)
 
     def learn(self, z: Floats, targets: Floats, weight: float = 1.0) -> None:
         """Update from one observation; a target that is NaN is left as it was."""
         spread = self.spread(z)
         scale = 1.0 / weight + max(float(z @ spread), 0.0)
-        errors = np.nan_to_num(targets - self.weights @ z)
-        self.weights += np.outer(errors / scale, spread)
+        errors = targets - self.weights @ z
+        errors[np.isnan(errors)] = 0.0
+        self.weights += (errors / scale)[:, None] * spread
         self.factors[self.pending] = spread / np.sqrt(scale)
         self.pending += 1
         if self.pending == self.BLOCK:
@@ -131,6 +141,6 @@ class WideLinear:
     def load(self, name: str, state: State) -> None:
         """Restore what `save` gave."""
         self.weights = np.array(state[f"{name}.weights"], dtype=np.float64)
-        self.base = np.array(state[f"{name}.base"], dtype=np.float64)
-        self.factors = np.array(state[f"{name}.factors"], dtype=np.float64)
+        self.base = np.array(state[f"{name}.base"], dtype=np.float32)
+        self.factors = np.array(state[f"{name}.factors"], dtype=np.float32)
         self.pending = int(state[f"{name}.pending"][0])

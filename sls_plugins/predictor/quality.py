@@ -112,15 +112,15 @@ class QualityModel:
         doubts = np.stack(
             (
                 task.variance,
-                noise * self.slow.variance(low)[rows],
-                noise * self.fast.variance(low)[rows],
+                noise * chosen(self.slow, low, rows),
+                noise * chosen(self.fast, low, rows),
             )
         )
         beliefs = [prior, own, Belief(weights @ experts, np.minimum(weights @ doubts, 0.09))]
         found = [own_seen, task_seen]
         for name, evidence in zip(LOCAL, self._local(seen, rows), strict=True):
             found.append(evidence)
-            beliefs.append(self.trust[name].apply(beliefs[-1], evidence, float(noise.mean())))
+            beliefs.append(self.trust[name].apply(beliefs[-1], evidence, noise))
         return Trail(experts, low, tuple(beliefs), tuple(found))
 
     def _local(self, seen: Seen, rows: list[int]) -> tuple[Evidence | None, ...]:
@@ -201,6 +201,13 @@ class QualityModel:
         self.noise = np.array(state[f"{name}.noise"], dtype=np.float64)
         for part_name, part in self._parts():
             part.load(f"{name}.{part_name}", state)
+
+
+def chosen(bank: LinearBank, z: Floats, rows: list[int]) -> Floats:
+    """Variances of these rows, shape (K,); one row alone is cheap."""
+    if len(rows) == 1:
+        return bank.variance(z, rows[0])
+    return np.asarray(bank.variance(z)[rows], dtype=np.float64)
 
 
 def prior_variance(width: int, constant: float, text: float, embedding: float) -> Floats:
