@@ -11,7 +11,7 @@ from sls_plugins.cache.acceptance import Acceptance, AcceptanceRule, Verdict
 from sls_plugins.cache.admission import Residents, is_storable, is_volatile
 from sls_plugins.cache.features import Pair, pair_of
 from sls_plugins.cache.keys import key_of, space_of
-from sls_plugins.cache.labels import GOOD, label_of
+from sls_plugins.cache.labels import GOOD, is_same_answer, label_of
 from sls_plugins.cache.policy import CachePolicy
 from sls_plugins.protocols import Clock, EntryStore, Index
 from sls_plugins.types import (
@@ -20,7 +20,6 @@ from sls_plugins.types import (
     CacheHit,
     CacheMiss,
     IndexEntry,
-    Neighbour,
     Outcome,
     OutcomeKind,
     Query,
@@ -85,15 +84,14 @@ class SemanticCache:
             return CacheMiss(why="only exact repeats are served")
         if self._is_barred(query):
             return CacheMiss(why="this query is not answered from the cache")
-        near = self._index.search(space_of(query), vector, self._policy.neighbours)
-        near = [one for one in near if one.similarity >= self._policy.min_similarity]
-        if not near:
-            return CacheMiss(why="nothing similar is stored")
-        offers = self._offers(query, near)
+        offers = self._offers(query, vector)
         if not offers:
-            return CacheMiss(why="no similar answer may be served")
+            return CacheMiss(why="nothing similar is stored that may be served")
         best = max(offers, key=lambda offer: (offer.verdict.accepted, offer.verdict.p_right))
         why = best.verdict.why
+        if _has_rival(best, offers, self._policy.rival):
+            # No label either: it would say nothing of the neighbours that stand alone.
+            return CacheMiss(why="another answer is as near")
         if best.verdict.accepted:
             if not self._is_audited(decision_id):
                 return self._hit(query, decision_id, best)
@@ -181,7 +179,11 @@ class SemanticCache:
         with self._lock:
             self._acceptance.load(state)
 
-    def _offers(self, query: Query, near: Sequence[Neighbour]) -> list[_Offer]:
+    def _offers(self, query: Query, vector: Vector) -> list[_Offer]:
+        found = self._index.search(space_of(query), vector, self._policy.neighbours)
+        near = [one for one in found if one.similarity >= self._policy.min_similarity]
+        if not near:
+            return []
         rows = self._entries.find_ids([one.id for one in near], self._clock())
         dead = [one.id for one in near if one.id not in rows]
         if dead:
@@ -232,6 +234,16 @@ class SemanticCache:
 def _may_serve(query: Query, row: CacheEntry) -> bool:
     """The row is of the query's own space, and more good than bad is known of it."""
     return row.space == space_of(query) and not row.revoked and row.good >= row.bad
+
+
+def _has_rival(best: _Offer, offers: Sequence[_Offer], factor: float) -> bool:
+    """Another answer is nearly as near, so that the query stands between two."""
+    reach = factor * (1.0 - best.similarity) + 0.01
+    return any(
+        1.0 - offer.similarity <= reach
+        and not is_same_answer(offer.entry.answer.text, best.entry.answer.text)
+        for offer in offers
+    )
 
 
 def _reconcile(index: Index, live: Iterable[IndexEntry]) -> list[str]:

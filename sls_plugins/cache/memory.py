@@ -158,11 +158,11 @@ def _nearest(shelf: _Shelf, vector: Vector, k: int) -> tuple[Neighbour, ...]:
     similarities[~alive[:count]] = -np.inf
     if k == 1:
         best = np.array([int(np.argmax(similarities))])
-    elif k < count:
-        part = np.sort(np.argpartition(-similarities, k - 1)[:k])
-        best = part[np.argsort(-similarities[part], kind="stable")]
     else:
-        best = np.argsort(-similarities, kind="stable")
+        part = np.arange(count)
+        if k < count:
+            part = np.sort(np.argpartition(similarities, count - k)[count - k :])
+        best = part[np.argsort(-similarities[part], kind="stable")]
     return tuple(
         Neighbour(ids[row], float(min(1.0, max(-1.0, similarities[row]))))
         for row in best

@@ -17,8 +17,9 @@ class CachePolicy:
     `max_error` bounds the share of wrong hits among those of the semantic tier, in each task;
     `near=False` keeps to exact repeats. `capacity` is a number of rows, `ttl_s` their life in
     seconds from when they were made (None: for ever; hits do not renew it). Neighbours under
-    `min_similarity` are not considered; the `neighbours` nearest are. `audit` is the share of
-    acceptable neighbours that is refused all the same, to learn whether the bound still holds.
+    `min_similarity` are not considered; the `neighbours` nearest are. A query is called where a
+    different stored answer is less than `rival` times as far away as the best one. `audit` is the
+    share of acceptable neighbours that is refused all the same, to see whether the bound holds.
     `volatile=True` keeps out queries about the present ("today", "latest"). `guards_off` names, by
     task, guards that must not veto there.
     """
@@ -28,7 +29,8 @@ class CachePolicy:
     capacity: int = 100_000
     ttl_s: float | None = None
     min_similarity: float = 0.6
-    neighbours: int = 3
+    neighbours: int = 5
+    rival: float = 2.0
     audit: float = 0.01
     volatile: bool = False
     guards: tuple[Guard, ...] = DEFAULT_GUARDS
@@ -42,6 +44,8 @@ class CachePolicy:
             raise ValueError(f"audit must be a share of 0 up to 1, not {self.audit}")
         if self.capacity < 1 or self.neighbours < 1:
             raise ValueError("capacity and neighbours must be 1 or more")
+        if not self.rival >= 0:
+            raise ValueError(f"rival must be 0 or more, not {self.rival}")
         if self.ttl_s is not None and not self.ttl_s > 0:
             raise ValueError(f"ttl_s must be more than 0 seconds, not {self.ttl_s}")
 

@@ -181,6 +181,17 @@ def test_a_guard_falls_silent_where_labels_say_so(world: CacheWorld) -> None:
     assert isinstance(hit, CacheHit)
 
 
+def test_a_query_between_two_answers_is_called(world: CacheWorld) -> None:
+    """Where a different answer is nearly as near, none is served and nothing is learnt from it."""
+    world.teach(400)
+    query = Query(text="may I ask again", task="t")
+    assert isinstance(world.find(query, towards(0, 0.98)), CacheHit)
+    other = Query(text="something else entirely", task="t")
+    world.cache.admit(other, towards(0, 0.98), Answer(text="no", decision_id="rival"))
+    found = world.find(query, towards(0, 0.98))
+    assert found == CacheMiss(why="another answer is as near")
+
+
 def test_some_acceptable_neighbours_are_audited() -> None:
     """A share is refused on purpose, by the decision's id, so that the bound stays checked."""
     world = CacheWorld(policy=CachePolicy(audit=0.5))
