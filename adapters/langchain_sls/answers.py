@@ -15,9 +15,9 @@ from langchain_core.messages import (
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatResult
 
-from sls_plugins.types import Answer, Estimate, Source, Usage
+from sls_plugins.types import Answer, Usage
 
-__all__ = ["answer_of", "facts_of", "message_answer", "message_of", "usage_of"]
+__all__ = ["answer_of", "message_answer", "message_of", "usage_of"]
 
 _FINISHED = frozenset(
     {
@@ -92,23 +92,6 @@ def usage_of(told: UsageMetadata | None) -> Usage | None:
         cached_tokens=told.get("input_token_details", {}).get("cache_read") or 0,
         reasoning_tokens=told.get("output_token_details", {}).get("reasoning") or 0,
     )
-
-
-def facts_of(answer: Answer, estimate: Estimate | None) -> dict[str, Any]:
-    """What a caller may want to know of an answer, in plain values."""
-    facts: dict[str, Any] = {
-        "decision_id": answer.decision_id,
-        "source": str(answer.source),
-        "candidate": answer.candidate,
-        "predicted_cost_usd": estimate.cost_usd if estimate else None,
-        "cost_usd": answer.cost_usd,
-        "predicted_quality": estimate.quality if estimate else None,
-        "failures": dict(answer.failures),
-    }
-    if answer.source is Source.CACHE:
-        facts["similarity"] = answer.similarity
-        facts["from_query_id"] = answer.from_query_id
-    return facts
 
 
 def _billed_usd(metadata: Mapping[str, Any]) -> float | None:

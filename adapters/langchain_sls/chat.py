@@ -19,7 +19,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
-from langchain_sls.answers import answer_of, facts_of, message_of
+from langchain_sls.answers import answer_of, message_of
 from langchain_sls.inner import TOOL_OPTIONS, calls_tools, inner_of
 from langchain_sls.labelled import LabelledChatModel
 from langchain_sls.messages import (
@@ -32,11 +32,10 @@ from langchain_sls.messages import (
     query_of,
     turn_of,
 )
-from langchain_sls.receipts import aestimate_of, begun, estimate_of
 from langchain_sls.streaming import AsyncChatHost, ChatHost, Stamp
 from sls_plugins.engine import AsyncEngine, Engine
 from sls_plugins.errors import UnknownCandidateError
-from sls_plugins.types import Answer, Candidate, Estimate, Query, Source
+from sls_plugins.types import Answer, Candidate, Query, Source
 
 __all__ = ["ChatSLS"]
 
@@ -148,7 +147,7 @@ class ChatSLS(LabelledChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         answer = self.engine.answer(self._query(messages, stop, run_manager, kwargs), self._call)
-        return _result(answer, estimate_of(self.engine, answer))
+        return _result(answer)
 
     async def _agenerate(
         self,
@@ -159,7 +158,7 @@ class ChatSLS(LabelledChatModel):
     ) -> ChatResult:
         query = self._query(messages, stop, run_manager, kwargs)
         answer = await self._async.answer(query, self._acall)
-        return _result(answer, await aestimate_of(self.engine, answer))
+        return _result(answer)
 
     def _stream(
         self,
@@ -175,8 +174,7 @@ class ChatSLS(LabelledChatModel):
             for chunk in chunks:
                 passed = chunk
                 if stamp.is_fresh:
-                    known = begun(chunks)
-                    passed = stamp.first(chunk, known, estimate_of(self.engine, known))
+                    passed = stamp.first(chunk, chunks.known)
                 yield from stamp.passing(passed)
             assert chunks.answer is not None
             yield stamp.last(chunks.answer)
@@ -195,8 +193,7 @@ class ChatSLS(LabelledChatModel):
             async for chunk in chunks:
                 passed = chunk
                 if stamp.is_fresh:
-                    known = begun(chunks)
-                    passed = stamp.first(chunk, known, await aestimate_of(self.engine, known))
+                    passed = stamp.first(chunk, chunks.known)
                 for each in stamp.passing(passed):
                     yield each
             assert chunks.answer is not None
@@ -246,14 +243,14 @@ class ChatSLS(LabelledChatModel):
         return None if name is None else frozenset({name})
 
 
-def _result(answer: Answer, estimate: Estimate | None) -> ChatResult:
+def _result(answer: Answer) -> ChatResult:
     """LangChain's result: the chosen model's own one, or a new message for a stored answer."""
     if answer.source is Source.CACHE:
         said = ChatResult(generations=[ChatGeneration(message=message_of(answer))])
     else:
         assert isinstance(answer.raw, ChatResult)
         said = answer.raw
-    facts = facts_of(answer, estimate)
+    facts = answer.facts()
     generations = [
         ChatGeneration(
             message=each.message.model_copy(

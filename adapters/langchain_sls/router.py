@@ -11,9 +11,7 @@ from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackMa
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
 from pydantic import ConfigDict, Field, model_validator
 
-from langchain_sls.answers import facts_of
 from langchain_sls.messages import Labels, labels_in
-from langchain_sls.receipts import aestimate_of, begun, estimate_of
 from langchain_sls.routes import (
     AsyncRouteHost,
     Errand,
@@ -26,7 +24,7 @@ from langchain_sls.routes import (
 )
 from sls_plugins.engine import Engine
 from sls_plugins.errors import UnknownCandidateError
-from sls_plugins.types import Answer, Candidate, Estimate, Query
+from sls_plugins.types import Answer, Candidate, Query
 
 __all__ = ["SLSRouter"]
 
@@ -120,7 +118,7 @@ class SLSRouter(RunnableSerializable[Any, Any]):
     ) -> Any:
         query = self._query(Errand(given, run_manager, config, kwargs))
         answer = self.engine.answer(query, self._call)
-        return self._finish(answer, estimate_of(self.engine, answer))
+        return self._finish(answer)
 
     async def _ainvoke(
         self,
@@ -131,7 +129,7 @@ class SLSRouter(RunnableSerializable[Any, Any]):
     ) -> Any:
         query = self._query(Errand(given, run_manager, config, kwargs))
         answer = await self.engine.as_async().answer(query, self._acall)
-        return self._finish(answer, await aestimate_of(self.engine, answer))
+        return self._finish(answer)
 
     def _transform(
         self,
@@ -146,12 +144,11 @@ class SLSRouter(RunnableSerializable[Any, Any]):
                 stamp = RouteStamp()
                 for chunk in chunks:
                     if stamp.wants(chunk):
-                        known = begun(chunks)
-                        stamp.begin(known, estimate_of(self.engine, known))
+                        stamp.begin(chunks.known)
                     yield from stamp.passing(chunk)
                 assert chunks.answer is not None
                 yield from stamp.end(chunks.answer)
-                self._tell(chunks.answer, estimate_of(self.engine, chunks.answer))
+                self._tell(chunks.answer)
 
     async def _atransform(
         self,
@@ -167,14 +164,13 @@ class SLSRouter(RunnableSerializable[Any, Any]):
                 stamp = RouteStamp()
                 async for chunk in chunks:
                     if stamp.wants(chunk):
-                        known = begun(chunks)
-                        stamp.begin(known, await aestimate_of(self.engine, known))
+                        stamp.begin(chunks.known)
                     for each in stamp.passing(chunk):
                         yield each
                 assert chunks.answer is not None
                 for each in stamp.end(chunks.answer):
                     yield each
-                self._tell(chunks.answer, await aestimate_of(self.engine, chunks.answer))
+                self._tell(chunks.answer)
 
     def _call(self, candidate: Candidate, query: Query) -> Answer:
         errand = errand_of(query)
@@ -195,11 +191,11 @@ class SLSRouter(RunnableSerializable[Any, Any]):
         query = query_of_errand(errand, self.query, labels, self.engine.count_tokens)
         return query if self.cache else replace(query, cacheable=False)
 
-    def _finish(self, answer: Answer, estimate: Estimate | None) -> Any:
+    def _finish(self, answer: Answer) -> Any:
         """The output, with its decision on it."""
-        self._tell(answer, estimate)
-        return output_of(answer, estimate)
+        self._tell(answer)
+        return output_of(answer)
 
-    def _tell(self, answer: Answer, estimate: Estimate | None) -> None:
+    def _tell(self, answer: Answer) -> None:
         if self.on_decision is not None:
-            self.on_decision(facts_of(answer, estimate))
+            self.on_decision(answer.facts())

@@ -25,12 +25,12 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, patch_config
 
-from langchain_sls.answers import facts_of, message_answer, message_of, usage_of
+from langchain_sls.answers import message_answer, message_of, usage_of
 from langchain_sls.inner import as_chunk
 from langchain_sls.messages import Labels, Turn, query_of
 from langchain_sls.streaming import Stamp, Stopwatch
 from sls_plugins.errors import InvalidQueryError
-from sls_plugins.types import Answer, Candidate, Estimate, Query, Source, Usage
+from sls_plugins.types import Answer, Candidate, Query, Source, Usage
 
 __all__ = [
     "AsyncRouteHost",
@@ -132,11 +132,11 @@ def answer_of_output(
     )
 
 
-def output_of(answer: Answer, estimate: Estimate | None) -> Any:
+def output_of(answer: Answer) -> Any:
     """A route's own output, or a stored one; a message tells its decision."""
     output = _stored(answer) if answer.source is Source.CACHE else answer.raw
     if isinstance(output, AIMessage):
-        metadata = {**output.response_metadata, "sls": facts_of(answer, estimate)}
+        metadata = {**output.response_metadata, "sls": answer.facts()}
         return output.model_copy(update={"response_metadata": metadata})
     return output
 
@@ -216,15 +216,15 @@ class RouteStamp:
     def __init__(self) -> None:
         """A stamp serves one stream."""
         self._stamp = Stamp(replaces=False)
-        self._known: tuple[Answer, Estimate | None] | None = None
+        self._known: Answer | None = None
 
     def wants(self, chunk: object) -> bool:
         """Whether this is the first message, so that the decision must be told now."""
         return self._stamp.is_fresh and isinstance(chunk, AIMessageChunk)
 
-    def begin(self, known: Answer, estimate: Estimate | None) -> None:
+    def begin(self, known: Answer) -> None:
         """Tell what is to be written on the first message."""
-        self._known = (known, estimate)
+        self._known = known
 
     def passing(self, chunk: Any) -> Iterator[Any]:
         """The chunk as the caller sees it, or nothing while it is held back."""
@@ -233,7 +233,7 @@ class RouteStamp:
             return
         passed = ChatGenerationChunk(message=chunk)
         if self._stamp.is_fresh and self._known is not None:
-            passed = self._stamp.first(passed, *self._known)
+            passed = self._stamp.first(passed, self._known)
         for each in self._stamp.passing(passed):
             yield each.message
 

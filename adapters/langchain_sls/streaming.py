@@ -10,10 +10,10 @@ from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_sls.answers import answer_of, facts_of, message_of
+from langchain_sls.answers import answer_of, message_of
 from langchain_sls.inner import as_chunk, inner_of
 from langchain_sls.messages import turn_of
-from sls_plugins.types import Answer, Candidate, Estimate, Query
+from sls_plugins.types import Answer, Candidate, Query
 
 __all__ = ["AsyncChatHost", "ChatHost", "Stamp", "Stopwatch"]
 
@@ -102,12 +102,9 @@ class Stamp:
         """Whether no chunk was stamped yet."""
         return not self._told
 
-    def first(
-        self, chunk: ChatGenerationChunk, known: Answer, estimate: Estimate | None
-    ) -> ChatGenerationChunk:
+    def first(self, chunk: ChatGenerationChunk, known: Answer) -> ChatGenerationChunk:
         """The first chunk, with what is known when it comes."""
-        facts = facts_of(known, estimate)
-        self._told = {key: value for key, value in facts.items() if key != "failures"}
+        self._told = {key: value for key, value in known.facts().items() if key != "failures"}
         return _stamped(chunk, self._told)
 
     def passing(self, chunk: ChatGenerationChunk) -> Iterator[ChatGenerationChunk]:
@@ -123,7 +120,7 @@ class Stamp:
         told = self._told
         news = {
             key: value
-            for key, value in facts_of(answer, None).items()
+            for key, value in answer.facts().items()
             if value is not None and told.get(key) is None
         }
         if self._replaces:

@@ -66,19 +66,33 @@ class _Stream(Generic[ChunkT]):
     def __init__(self, parts: flow.Parts, steps: Steps) -> None:
         self._parts = parts
         self._steps = steps
-        self.decision_id = ""
-        self.candidate = ""
-        self.source = Source.MODEL
+        self.known = Answer(text="")
         self.answer: Answer | None = None
 
+    @property
+    def decision_id(self) -> str:
+        """The decision; empty before the first chunk."""
+        return self.known.decision_id
+
+    @property
+    def candidate(self) -> str:
+        """Who answers; empty before the first chunk."""
+        return self.known.candidate
+
+    @property
+    def source(self) -> Source:
+        """Where the chunks come from."""
+        return self.known.source
+
     def _opened(self, effect: flow.Call) -> None:
-        self.decision_id = effect.decision.id
-        self.candidate = effect.candidate.name
+        name = effect.candidate.name
+        estimate = effect.decision.estimate_of(name)
+        self.known = Answer(
+            text="", candidate=name, decision_id=effect.decision.id, estimate=estimate
+        )
 
     def _done(self, answer: Answer) -> Answer:
-        self.answer = answer
-        self.decision_id, self.candidate = answer.decision_id, answer.candidate
-        self.source = answer.source
+        self.answer = self.known = answer
         return answer
 
     def _cut_short(self, partial_answer: Answer) -> None:
@@ -94,7 +108,8 @@ class _Stream(Generic[ChunkT]):
 class AnswerStream(_Stream[ChunkT]):
     """Iterate once for the chunks; afterwards `answer` is the whole answer.
 
-    `decision_id`, `candidate` and `source` are set with the first chunk.
+    `known` is what is known of it so far: with the first chunk the decision, the candidate (or the
+    cache) and what was expected.
     """
 
     def __init__(self, parts: flow.Parts, steps: Steps, host: StreamHost[ChunkT]) -> None:

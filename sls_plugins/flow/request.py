@@ -176,6 +176,7 @@ def _try(
             decision_id=decision.id,
             latency_s=elapsed_s if said.latency_s is None else said.latency_s,
             failures=failures,
+            estimate=decision.estimate_of(name),
         )
         verdict: Verdict | None = None
         if parts.judges:

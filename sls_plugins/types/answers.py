@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sls_plugins.types.decisions import Estimate
 from sls_plugins.types.vectors import Space
 
 __all__ = ["Answer", "CacheEntry", "CacheHit", "CacheMiss", "Source", "TokenCount", "Usage"]
@@ -44,6 +45,7 @@ class Answer:
     the engine fills the rest. `payload` is the answer in the host's own serialised form (a JSON
     text) and is stored with a cached answer; `raw` is the host's live object and is never stored.
     `cacheable=False` keeps an answer out of the cache (refusals, tool calls, truncation).
+    `estimate` is what was expected of the candidate, `failures` tells who failed before it.
     """
 
     text: str
@@ -58,7 +60,25 @@ class Answer:
     similarity: float | None = None
     from_query_id: str | None = None
     failures: tuple[tuple[str, str], ...] = ()
+    estimate: Estimate | None = field(default=None, compare=False)
     raw: object = field(default=None, compare=False, repr=False)
+
+    def facts(self) -> dict[str, object]:
+        """What a caller may want to know besides the text, in plain values, for a host to show."""
+        expected = self.estimate
+        facts: dict[str, object] = {
+            "decision_id": self.decision_id,
+            "source": str(self.source),
+            "candidate": self.candidate,
+            "predicted_cost_usd": expected.cost_usd if expected else None,
+            "cost_usd": self.cost_usd,
+            "predicted_quality": expected.quality if expected else None,
+            "failures": dict(self.failures),
+        }
+        if self.source is Source.CACHE:
+            facts["similarity"] = self.similarity
+            facts["from_query_id"] = self.from_query_id
+        return facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
