@@ -10,7 +10,7 @@ from sls_plugins.types import State
 __all__ = ["Projection"]
 
 WIDTH = 32
-FIT_AT = 200
+FIT_AT = 128
 """Graded outcomes after which the directions are fixed."""
 
 

@@ -12,7 +12,7 @@ SCENARIOS = 64
 
 COLUMNS = 64
 
-CURIOSITY = (0.1, 0.4)
+CURIOSITY = (0.35, 0.4)
 """Share of the estimates' deviation that is explored: in the long run, and more at the start."""
 
 LEARNING = 20.0
