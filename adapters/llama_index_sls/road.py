@@ -1,0 +1,136 @@
+"""The road from a query to a response: by the engine, to the LLM it chooses, with its decision."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing, closing
+from dataclasses import dataclass
+from typing import Any
+
+from llama_index_instrumentation import get_dispatcher
+from llama_index_instrumentation.span import active_span_id
+
+from llama_index_sls.answers import answer_of, facts_of, response_of, stamped
+from llama_index_sls.events import SLSDecisionEvent
+from llama_index_sls.streaming import AsyncLLMHost, LLMHost, Ready
+from llama_index_sls.turns import turn_of
+from llama_index_sls.usage import Said
+from sls_plugins.engine import Engine
+from sls_plugins.types import Answer, Candidate, Estimate, Query, Source
+
+__all__ = ["Road"]
+
+Facts = dict[str, Any]
+
+_dispatcher = get_dispatcher(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """Answers queries: blocking, async, and streaming. `timer` tells seconds."""
+
+    engine: Engine
+    ready: Ready
+    timer: Callable[[], float]
+
+    def answer(self, query: Query) -> Said:
+        """The whole response."""
+        answer = self.engine.answer(query, self._call)
+        return _told(query, answer, facts_of(answer, self._estimate(answer)))
+
+    async def aanswer(self, query: Query) -> Said:
+        """The whole response, without blocking."""
+        answer = await self.engine.as_async().answer(query, self._acall)
+        estimate = await asyncio.to_thread(self._estimate, answer)
+        return _told(query, answer, facts_of(answer, estimate))
+
+    def stream(self, query: Query) -> Generator[Said, None, None]:
+        """The response in chunks, each with the decision; what it cost is told by the last."""
+        span_id = active_span_id.get()  # of the call, not of whoever reads the chunks
+        host = LLMHost(self.ready, self.timer, chat=_is_chat(query))
+        return self._chunks(query, host, span_id)
+
+    def astream(self, query: Query) -> AsyncGenerator[Said, None]:
+        """`stream` without blocking."""
+        span_id = active_span_id.get()
+        host = AsyncLLMHost(self.ready, self.timer, chat=_is_chat(query))
+        return self._achunks(query, host, span_id)
+
+    def _chunks(
+        self, query: Query, host: LLMHost, span_id: str | None
+    ) -> Generator[Said, None, None]:
+        facts: Facts = {}
+        with closing(self.engine.stream(query, host)) as chunks:
+            for chunk in chunks:
+                if not facts:
+                    known = chunks.answer or _begun(chunks.decision_id, chunks.candidate)
+                    facts = facts_of(known, self._estimate(known))
+                yield stamped(chunk, facts)
+        assert chunks.answer is not None
+        yield from _ended(chunks.answer, facts, span_id)
+
+    async def _achunks(
+        self, query: Query, host: AsyncLLMHost, span_id: str | None
+    ) -> AsyncGenerator[Said, None]:
+        facts: Facts = {}
+        async with aclosing(self.engine.as_async().stream(query, host)) as chunks:
+            async for chunk in chunks:
+                if not facts:
+                    known = chunks.answer or _begun(chunks.decision_id, chunks.candidate)
+                    facts = facts_of(known, await asyncio.to_thread(self._estimate, known))
+                yield stamped(chunk, facts)
+        assert chunks.answer is not None
+        for end in _ended(chunks.answer, facts, span_id):
+            yield end
+
+    def _call(self, candidate: Candidate, query: Query) -> Answer:
+        start_s = self.timer()
+        said = self.ready(candidate, query).answer()
+        return answer_of(said, self.timer() - start_s)
+
+    async def _acall(self, candidate: Candidate, query: Query) -> Answer:
+        start_s = self.timer()
+        said = await self.ready(candidate, query).aanswer()
+        return answer_of(said, self.timer() - start_s)
+
+    def _estimate(self, answer: Answer) -> Estimate | None:
+        """What was expected of the candidate that answered."""
+        if answer.source is Source.CACHE:
+            return None
+        return self.engine.parts.log.decision(answer.decision_id).estimate_of(answer.candidate)
+
+
+def _is_chat(query: Query) -> bool:
+    return turn_of(query).prompt is None
+
+
+def _begun(decision_id: str, candidate: str) -> Answer:
+    """What is known of an LLM's answer while it is being said."""
+    return Answer(text="", candidate=candidate, decision_id=decision_id)
+
+
+def _told(query: Query, answer: Answer, facts: Facts) -> Said:
+    """The response with its decision on it, of which handlers are told as well."""
+    _announce(facts, active_span_id.get())
+    return stamped(response_of(answer, chat=_is_chat(query)), facts)
+
+
+def _ended(answer: Answer, facts: Facts, span_id: str | None) -> Generator[Said, None, None]:
+    """A last chunk which says nothing new but what the answer cost; none for a stored answer."""
+    news = {key: value for key, value in facts_of(answer, None).items() if value is not None}
+    _announce({**facts, **news}, span_id)
+    if answer.source is Source.MODEL:
+        said = response_of(answer, chat=True).model_copy(update={"delta": ""})
+        yield stamped(said, {**facts, **news})
+
+
+def _announce(facts: Facts, span_id: str | None) -> None:
+    _dispatcher.event(
+        SLSDecisionEvent(
+            decision_id=facts["decision_id"],
+            candidate=facts["candidate"],
+            facts=facts,
+            span_id=span_id,
+        )
+    )

@@ -1,0 +1,234 @@
+"""Turns a call of an LLM into a query: what is asked, and all else that shapes the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    ChatMessage,
+    ContentBlock,
+    ImageBlock,
+    MessageRole,
+    TextBlock,
+    ToolCallBlock,
+    VideoBlock,
+)
+from llama_index.core.tools import BaseTool
+
+from sls_plugins.cache.keys import scope_of
+from sls_plugins.types import Query
+
+__all__ = ["TASK", "TENANT", "Labels", "ToolRequest", "Turn", "labels_of", "query_of", "turn_of"]
+
+TENANT, TASK = "sls_tenant", "sls_task"
+"""Where a call says who asks and what for: as keywords, or in `instrument_tags`."""
+
+_NEEDS: Mapping[type, str] = {ImageBlock: "vision", AudioBlock: "audio", VideoBlock: "video"}
+"""Which capability a content block asks for."""
+
+_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
+"""The settings by which providers limit an answer's length."""
+
+_CALL_IDS = frozenset({"tool_call_id", "id"})
+"""What changes from call to call and shapes no answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """Who asks, and what for: walls of the cache, and what the predictor may tell apart."""
+
+    tenant: str = ""
+    task: str = ""
+    epoch: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRequest:
+    """Tools, and how they may be used, as they were handed to `chat_with_tools`."""
+
+    tools: Sequence[BaseTool]
+    verbose: bool = False
+    allow_parallel_tool_calls: bool = False
+    tool_required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One call of an LLM: messages (or a prompt to complete), settings of the call, tools."""
+
+    messages: Sequence[ChatMessage] = ()
+    prompt: str | None = None
+    formatted: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    request: ToolRequest | None = None
+
+    @property
+    def has_tools(self) -> bool:
+        """Whether tools come with this call."""
+        return bool(self.request and self.request.tools) or bool(self.settings.get("tools"))
+
+
+def turn_of(query: Query) -> Turn:
+    """The turn that a query was made of."""
+    assert isinstance(query.payload, Turn)
+    return query.payload
+
+
+def labels_of(given: Mapping[str, Any], default: Labels) -> Labels:
+    """The labels that a call brings; those of the LLM where it says nothing."""
+    return replace(
+        default,
+        tenant=str(given.get(TENANT, default.tenant)),
+        task=str(given.get(TASK, default.task)),
+    )
+
+
+def query_of(
+    turn: Turn, labels: Labels, count_tokens: Callable[[str], int], named: str | None = None
+) -> Query:
+    """The query of a turn: its text is the prompt or the last user turn, all else is scope.
+
+    A turn whose settings hold objects without a plain form is never shared, nor is the answer to a
+    tool's result or to a file on disk, which may change. `named` is the candidate that the call
+    asks for, if it does. Raises InvalidQueryError when nobody said anything.
+    """
+    asked = _asked(turn.messages)
+    scope = _scope(turn, asked, labels.epoch, named)
+    last = turn.messages[-1] if turn.messages else None
+    return Query(
+        text=_text(asked) if turn.prompt is None else turn.prompt,
+        tenant=labels.tenant,
+        task=labels.task,
+        scope=scope or "",
+        needs=_needs(turn),
+        input_tokens=count_tokens("\n".join(_pieces(turn))),
+        max_output_tokens=_limit(turn.settings),
+        cacheable=(
+            scope is not None
+            and (last is None or last.role not in {MessageRole.TOOL, MessageRole.FUNCTION})
+            and not any(getattr(block, "path", None) for block in _blocks(turn))
+            and turn.settings.get("n") in (None, 1)
+        ),
+        payload=turn,
+    )
+
+
+def _asked(messages: Sequence[ChatMessage]) -> ChatMessage | None:
+    """The last user turn; in a conversation without one, the last message."""
+    for message in reversed(messages):
+        if message.role == MessageRole.USER:
+            return message
+    return messages[-1] if messages else None
+
+
+def _text(message: ChatMessage | None) -> str:
+    """The words of a message; for one that only shows something, what it shows."""
+    if message is None:
+        return ""
+    return message.content or " ".join(f"[{block.block_type}]" for block in _shown(message))
+
+
+def _shown(message: ChatMessage) -> list[ContentBlock]:
+    """The content blocks that are not words."""
+    return [block for block in message.blocks if not isinstance(block, TextBlock)]
+
+
+def _blocks(turn: Turn) -> Iterator[ContentBlock]:
+    for message in turn.messages:
+        yield from message.blocks
+
+
+def _scope(turn: Turn, asked: ChatMessage | None, epoch: str, named: str | None) -> str | None:
+    """The digest of everything but the words that are asked; None if it has no plain form."""
+    try:
+        return scope_of(
+            {
+                "epoch": epoch,
+                "host": "llama_index",
+                "kind": "chat" if turn.prompt is None else "complete",
+                "formatted": turn.formatted,
+                "messages": [
+                    _frame(message) if message is asked else _plain(message)
+                    for message in turn.messages
+                ],
+                "settings": {
+                    key: _plain_value(value)
+                    for key, value in turn.settings.items()
+                    if value is not None
+                },
+                "tools": _plain_tools(turn.request),
+                "named": named,
+            }
+        )
+    except (TypeError, ValueError):
+        return None
+
+
+def _frame(message: ChatMessage) -> list[object]:
+    """The asked message without its words."""
+    shown = [block.model_dump(mode="json") for block in _shown(message)]
+    return ["asked", message.role.value, shown, _plain_value(message.additional_kwargs)]
+
+
+def _plain(message: ChatMessage) -> list[object]:
+    """A message as plain values, without the ids of tool calls."""
+    said = [_plain_value(block.model_dump(mode="json")) for block in message.blocks]
+    return [message.role.value, said, _plain_value(message.additional_kwargs)]
+
+
+def _plain_value(value: object) -> object:
+    """The value with messages in their plain form and without ids of calls."""
+    if isinstance(value, ChatMessage):
+        return _plain(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain_value(each) for key, each in value.items() if key not in _CALL_IDS}
+    if isinstance(value, list | tuple):
+        return [_plain_value(each) for each in value]
+    return value
+
+
+def _plain_tools(request: ToolRequest | None) -> object:
+    """What a model is told of the tools, and how it may use them."""
+    if request is None:
+        return None
+    told = [
+        [tool.metadata.name, tool.metadata.description, tool.metadata.get_parameters_dict()]
+        for tool in request.tools
+    ]
+    return [told, request.allow_parallel_tool_calls, request.tool_required]
+
+
+def _needs(turn: Turn) -> frozenset[str]:
+    """Capabilities without which a candidate cannot answer."""
+    needs = {_NEEDS[type(block)] for block in _blocks(turn) if type(block) in _NEEDS}
+    if turn.has_tools:
+        needs.add("tools")
+    wanted = turn.settings.get("response_format")
+    if wanted is not None and not (isinstance(wanted, Mapping) and wanted.get("type") == "text"):
+        needs.add("json")
+    return frozenset(needs)
+
+
+def _limit(settings: Mapping[str, Any]) -> int | None:
+    """The answer's limit in tokens, if the call has one."""
+    for name in _LIMITS:
+        limit = settings.get(name)
+        if isinstance(limit, int) and limit > 0:
+            return limit
+    return None
+
+
+def _pieces(turn: Turn) -> Iterator[str]:
+    """All the words that are sent: prompt, messages, tool calls, tools."""
+    yield turn.prompt or ""
+    for message in turn.messages:
+        yield message.content or ""
+        for block in message.blocks:
+            if isinstance(block, ToolCallBlock):
+                yield json.dumps(block.tool_kwargs, default=str)
+    if turn.request is not None:
+        yield json.dumps(_plain_tools(turn.request), default=str)

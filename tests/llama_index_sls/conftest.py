@@ -1,0 +1,77 @@
+"""A small real engine behind LlamaIndex: hashing encoder, SQLite in memory, two scripted LLMs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from llama_index.core.instrumentation import get_dispatcher
+
+from llama_index_sls import SLSRouterLLM
+from llama_index_sls.testing import ScriptedLLM, Witness
+from sls_plugins import Budget, Candidate, Engine, Settings, build
+
+ALL = frozenset({"tools", "vision", "json", "audio"})
+
+CANDIDATES = (
+    Candidate(name="small", input_usd_per_mtok=0.1, output_usd_per_mtok=0.4, capabilities=ALL),
+    Candidate(name="large", input_usd_per_mtok=10.0, output_usd_per_mtok=40.0, capabilities=ALL),
+)
+
+MakeEngine = Callable[..., Engine]
+
+
+@pytest.fixture
+def make_engine() -> Iterator[MakeEngine]:
+    """Makes engines from changed settings and closes them afterwards."""
+    made: list[Engine] = []
+
+    def make(candidates: tuple[Candidate, ...] = CANDIDATES, **changes: object) -> Engine:
+        settings = Settings(
+            candidates=candidates,
+            budget=Budget(price=1e6),  # money is dear: the cheap candidate comes first
+            encoder="hashing",
+            index="memory",
+            plugins=(),
+        )
+        made.append(build(settings.model_copy(update=changes)))
+        return made[-1]
+
+    yield make
+    for engine in made:
+        engine.close()
+
+
+@pytest.fixture
+def engine(make_engine: MakeEngine) -> Engine:
+    """An engine with the candidates "small" and "large", of which it tries "small" first."""
+    return make_engine()
+
+
+@pytest.fixture
+def small() -> ScriptedLLM:
+    """The cheap LLM."""
+    return ScriptedLLM(model_name="small", reply="Small says so.")
+
+
+@pytest.fixture
+def large() -> ScriptedLLM:
+    """The dear LLM."""
+    return ScriptedLLM(model_name="large", reply="Large says so.")
+
+
+@pytest.fixture
+def llm(engine: Engine, small: ScriptedLLM, large: ScriptedLLM) -> SLSRouterLLM:
+    """The router under test."""
+    return SLSRouterLLM(engine, llms={"small": small, "large": large})
+
+
+@pytest.fixture
+def witness() -> Iterator[Witness]:
+    """All events from now on; forgotten by LlamaIndex afterwards."""
+    root = get_dispatcher()
+    handler = Witness()
+    before = root.event_handlers
+    root.event_handlers = [*before, handler]
+    yield handler
+    root.event_handlers = before
