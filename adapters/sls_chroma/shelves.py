@@ -13,7 +13,7 @@ import numpy as np
 from chromadb.api.client import Client
 from chromadb.api.models.Collection import Collection
 from chromadb.config import Settings
-from chromadb.errors import ChromaError
+from chromadb.errors import ChromaError, NotFoundError
 
 from sls_plugins.errors import EncoderMismatchError, SettingsError
 from sls_plugins.types import IndexEntry, Neighbour, Space, Vector
@@ -104,9 +104,10 @@ class Shelves:
 
     def search(self, space: Space, vector: Vector, k: int) -> Sequence[Neighbour]:
         """Up to k nearest stored entries of a space, most similar first (approximate)."""
-        if space.tenant not in self._collections:
+        collection = self._collections.get(space.tenant) or self._made_elsewhere(space.tenant)
+        if collection is None:
             return ()
-        found = self._collections[space.tenant].query(
+        found = collection.query(
             query_embeddings=vector[np.newaxis],
             n_results=k,
             where={"scope": space.scope},
@@ -128,13 +129,25 @@ class Shelves:
     def _of(self, tenant: str) -> Collection:
         if tenant not in self._collections:
             collection = self._client.get_or_create_collection(
-                name=f"{_PREFIX}{_digest(tenant)}-{_digest(self._fingerprint)}",
+                name=self._name(tenant),
                 embedding_function=None,
                 configuration={"hnsw": {"space": "cosine"}},
                 metadata={"sls_fingerprint": self._fingerprint, "sls_tenant": tenant},
             )
             self._take(collection, sole=True)
         return self._collections[tenant]
+
+    def _made_elsewhere(self, tenant: str) -> Collection | None:
+        """The collection that another client of the server made meanwhile, if any."""
+        try:
+            collection = self._client.get_collection(self._name(tenant), embedding_function=None)
+        except NotFoundError:
+            return None
+        self._take(collection, sole=True)
+        return collection
+
+    def _name(self, tenant: str) -> str:
+        return f"{_PREFIX}{_digest(tenant)}-{_digest(self._fingerprint)}"
 
     def _take(self, collection: Collection, *, sole: bool) -> None:
         metadata = collection.metadata or {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +23,30 @@ from sls_plugins.types import Space
 
 HERE = entry_of("x", 0).space
 ELSEWHERE = Space("two", "b")
+
+
+CLIENTS = """
+import sys
+from sls_chroma import ChromaIndex
+from sls_plugins.testing.contracts.index import entry_of, unit_vector
+
+def told(index):
+    found = index.search(entry_of("x", 0).space, unit_vector(1), 5)
+    print("".join(sorted(one.id for one in found)) or "nothing")
+
+one = ChromaIndex(url=sys.argv[1], dimension=8, fingerprint="test")
+other = ChromaIndex(url=sys.argv[1], dimension=8, fingerprint="test")
+told(other)
+one.add([entry_of("a", 1), entry_of("b", 2)])
+one.flush()
+other.add([entry_of("c", 3)])
+told(other)
+one.remove(["a"])
+one.flush()
+told(other)
+one.close()
+other.close()
+"""
 
 
 class TestChromaIndex(IndexContract):
@@ -154,6 +180,44 @@ def test_reconcile_brings_the_index_in_line_with_the_rows(stored: Path) -> None:
         assert index.ids() == {"b", "d"}
     with ChromaIndex(stored, fingerprint="test") as index:
         assert index.ids() == {"b", "d"}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """The address of a Chroma server of our own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = Path(sys.executable).with_name("chroma")
+    with (tmp_path / "log").open("w") as log:
+        running = subprocess.Popen(
+            [program, "run", "--path", tmp_path, "--host", "127.0.0.1", "--port", str(port)],
+            stdout=log,
+            stderr=log,
+        )
+    for _ in range(300):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    running.terminate()
+    running.wait()
+
+
+@pytest.mark.slow
+def test_clients_of_one_server_find_each_others_entries(server: str) -> None:
+    """With a server every process finds what the others wrote, new tenants too."""
+    # In a process of their own: Chroma's client leaves its sockets to the garbage collector.
+    ran = subprocess.run(
+        [sys.executable, "-c", CLIENTS, server],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
+    )
+    assert ran.stdout.split() == ["nothing", "abc", "bc"]
 
 
 def test_threads_may_add_and_search_at_once(folder: Path) -> None:
