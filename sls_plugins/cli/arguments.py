@@ -27,6 +27,7 @@ class ReplayArguments:
     max_error: float
     warm_split: str | None
     encoder: str
+    embeddings: Path
     seed: int
     candidates: Path | None
     database: str | None
@@ -44,6 +45,7 @@ class CacheReplayArguments:
     trace: Path
     max_error: float
     encoder: str
+    embeddings: Path
     seed: int
     limit: int | None
     decisions: Path | None
@@ -67,6 +69,7 @@ class BenchArguments:
 
     trace: Path | None
     encoder: str
+    embeddings: Path
     entries: int
     candidates: int
     queries: int

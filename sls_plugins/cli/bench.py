@@ -9,7 +9,7 @@ import typer
 
 from sls_plugins.cli.arguments import BenchArguments
 from sls_plugins.cli.lazy import work
-from sls_plugins.cli.options import Encoder, Json, Seed
+from sls_plugins.cli.options import Embeddings, Encoder, Json, Seed
 
 __all__ = ["bench"]
 
@@ -26,6 +26,7 @@ def bench(
         ),
     ] = None,
     encoder: Encoder = "minilm",
+    embeddings: Embeddings,
     entries: Annotated[
         int, typer.Option(metavar="N", min=1, help="Cached entries that are searched.")
     ] = 5000,
@@ -39,6 +40,7 @@ def bench(
         BenchArguments(
             trace=trace,
             encoder=encoder,
+            embeddings=embeddings,
             entries=entries,
             candidates=candidates,
             queries=queries,

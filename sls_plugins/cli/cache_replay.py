@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from sls_plugins.cli.arguments import CacheReplayArguments
 from sls_plugins.cli.lazy import work
-from sls_plugins.cli.options import Decisions, Encoder, Json, Limit, MaxError, Seed, Trace
+from sls_plugins.cli.options import (
+    Decisions,
+    Embeddings,
+    Encoder,
+    Json,
+    Limit,
+    MaxError,
+    Seed,
+    Trace,
+)
 
 __all__ = ["cache_replay"]
 
@@ -14,6 +23,7 @@ def cache_replay(
     trace: Trace,
     max_error: MaxError = 0.02,
     encoder: Encoder = "minilm",
+    embeddings: Embeddings,
     seed: Seed = 0,
     limit: Limit = None,
     decisions: Decisions = None,
@@ -28,6 +38,7 @@ def cache_replay(
             trace=trace,
             max_error=max_error,
             encoder=encoder,
+            embeddings=embeddings,
             seed=seed,
             limit=limit,
             decisions=decisions,

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
-__all__ = ["Decisions", "Encoder", "Html", "Json", "Limit", "MaxError", "Seed", "Trace"]
+__all__ = [
+    "Decisions",
+    "Embeddings",
+    "Encoder",
+    "Html",
+    "Json",
+    "Limit",
+    "MaxError",
+    "Seed",
+    "Trace",
+]
 
 Trace: TypeAlias = Annotated[
     Path,
@@ -22,6 +33,25 @@ Trace: TypeAlias = Annotated[
 
 Encoder: TypeAlias = Annotated[
     str, typer.Option("--encoder", metavar="NAME", help="Encoder, as `sls plugins` lists them.")
+]
+
+
+def _embeddings() -> Path:
+    """The user's folder for what can be made again."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "sls-plugins"
+
+
+Embeddings: TypeAlias = Annotated[
+    Path,
+    typer.Option(
+        "--embeddings",
+        metavar="FOLDER",
+        help="Where embeddings (no texts) are kept, so that a second replay is quick.",
+        default_factory=_embeddings,
+        file_okay=False,
+        show_default="sls-plugins in the user's cache folder",
+    ),
 ]
 
 Seed: TypeAlias = Annotated[

@@ -9,7 +9,17 @@ import typer
 
 from sls_plugins.cli.arguments import ReplayArguments
 from sls_plugins.cli.lazy import work
-from sls_plugins.cli.options import Decisions, Encoder, Html, Json, Limit, MaxError, Seed, Trace
+from sls_plugins.cli.options import (
+    Decisions,
+    Embeddings,
+    Encoder,
+    Html,
+    Json,
+    Limit,
+    MaxError,
+    Seed,
+    Trace,
+)
 
 __all__ = ["replay"]
 
@@ -98,6 +108,7 @@ def replay(
     cache: Cache = True,
     max_error: MaxError = 0.02,
     encoder: Encoder = "minilm",
+    embeddings: Embeddings,
     seed: Seed = 0,
     candidates: Candidates = None,
     database: Database = None,
@@ -122,6 +133,7 @@ def replay(
         max_error=max_error,
         warm_split=warm_split,
         encoder=encoder,
+        embeddings=embeddings,
         seed=seed,
         candidates=candidates,
         database=database,

@@ -115,6 +115,7 @@ def _replay(
         max_error=0.02,
         warm_split=WARM if WARM in splits and len(splits) > 1 else None,
         encoder=arguments.encoder,
+        embeddings=arguments.embeddings,
         seed=arguments.seed,
         candidates=None,
         database=None,

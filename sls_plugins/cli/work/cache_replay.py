@@ -54,6 +54,7 @@ def _replay(arguments: CacheReplayArguments) -> tuple[CacheResult, str]:
         budget=Budget(price=0.0),
         cache=CacheSettings(max_error=arguments.max_error),
         encoder=PartSettings(name=arguments.encoder),
+        embeddings=arguments.embeddings,
         index=PartSettings(name="memory"),
         seed=arguments.seed,
     )

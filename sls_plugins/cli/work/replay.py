@@ -138,6 +138,7 @@ def settings_of(arguments: ReplayArguments, candidates: tuple[Candidate, ...]) -
         ),
         cache=CacheSettings(enabled=arguments.cache, max_error=arguments.max_error),
         encoder=PartSettings(name=arguments.encoder),
+        embeddings=arguments.embeddings,
         index=PartSettings(name="memory"),
         database=database,
         seed=arguments.seed,
