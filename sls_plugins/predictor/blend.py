@@ -144,29 +144,33 @@ class Stack:
         self.bank.load(name, state)
 
 
+KNOTS = np.linspace(0.0, 1.0, 6)
+"""Expected qualities between which the correction is interpolated."""
+
+
 class Calibration:
-    """A straight line from expected to real quality, learnt on the choices that were made.
+    """A rising line of six knots from expected to real quality, learnt on the choices made.
 
     Who is chosen was often expected to be better than it is (the maximum of several guesses is too
-    high); the line takes that out, and leaves the order of the candidates alone.
+    high); this takes it out, and never turns the order of the candidates round.
     """
 
     def __init__(self) -> None:
         """No correction at first."""
-        self.bank = LinearBank(np.array([0.02, 0.01]), drift=1e-3)
+        self.bank = LinearBank(np.full(KNOTS.size, 0.03), drift=3e-4)
         self.bank.grow(1)
 
     def apply(self, expected: Floats) -> Floats:
         """The corrected expectations, within 0…1."""
-        shift, tilt = self.bank.weights[0].tolist()
-        clipped = np.clip(expected, 0.0, 1.0)
-        moved = clipped + shift + max(tilt, -0.5) * (clipped - 0.5)
+        line = np.maximum.accumulate(KNOTS + self.bank.weights[0])
+        moved = np.interp(expected, KNOTS, line)
         return np.asarray(np.clip(moved, 0.0, 1.0), dtype=np.float64)
 
     def learn(self, expected: float, quality: float, weight: float) -> None:
-        """Learn from one outcome and what had been expected, uncorrected."""
-        numbers = np.array([1.0, expected - 0.5])
-        self.bank.learn(0, numbers, quality - expected, weight)
+        """Learn from one outcome and what had been expected (0…1), uncorrected."""
+        step = KNOTS[1]
+        near = np.maximum(1.0 - np.abs(expected - KNOTS) / step, 0.0)
+        self.bank.learn(0, near, quality - expected, weight)
 
     def save(self, name: str) -> dict[str, Arrays]:
         """The arrays under names that start with `name`."""

@@ -63,10 +63,12 @@ class LinearBank:
             covariance *= 1.0 - self.drift
             covariance.flat[:: self.prior.size + 1] += self.drift * self.prior
 
-    def soften(self, row: int, share: float) -> None:
-        """Forget a share (0…1) of what makes a row certain; its weights stay."""
-        self.covariance[row] *= 1.0 - share
-        self.covariance[row].flat[:: self.prior.size + 1] += share * self.prior
+    def reset(self) -> None:
+        """Forget everything; the rows stay."""
+        rows = len(self.weights)
+        self.weights = np.zeros((0, self.prior.size))
+        self.covariance = np.zeros((0, self.prior.size, self.prior.size))
+        self.grow(rows)
 
     def save(self, name: str) -> dict[str, Arrays]:
         """The arrays of this bank under names that start with `name`."""

@@ -7,7 +7,7 @@ import numpy as np
 from sls_plugins.predictor.features import Arrays, Floats
 from sls_plugins.types import State
 
-__all__ = ["Projection"]
+__all__ = ["FIT_AT", "Projection"]
 
 WIDTH = 32
 FIT_AT = 128

@@ -13,7 +13,7 @@ from sls_plugins.predictor.counts import Counts
 from sls_plugins.predictor.features import TEXT_WIDTH, WIDEST, Arrays, Floats, Seen, embedding_of
 from sls_plugins.predictor.linear import LinearBank, WideLinear
 from sls_plugins.predictor.neighbours import Neighbours
-from sls_plugins.predictor.projection import Projection
+from sls_plugins.predictor.projection import FIT_AT, Projection
 from sls_plugins.types import State
 
 __all__ = ["QualityModel"]
@@ -72,6 +72,7 @@ class QualityModel:
         narrow = TEXT_WIDTH + self.projection.width
         self.slow = LinearBank(prior_variance(narrow, *SLOW_PRIOR), drift=1e-5)
         self.fast = LinearBank(prior_variance(narrow, *FAST_PRIOR), drift=1e-3)
+        self.texts: Floats = np.zeros((FIT_AT, TEXT_WIDTH))
         self.offsets: Floats = np.zeros(0)
         self.noise: Floats = np.zeros(0)
         self.tasks = Counts(1024, fade=1 / 1000)
@@ -174,9 +175,25 @@ class QualityModel:
         self.pattern.learn(seen.pattern, row, quality, residual, weight)
         self.exact.learn(seen.exact, row, quality, residual, weight)
         self.near.add(seen.unit, row, (quality, residual, weight))
-        if self.projection.due(self.near.added):
-            remembered = self.near.vectors[: self.near.added]
-            self.projection.fit(np.array([embedding_of(vector) for vector in remembered]))
+        if not self.projection.known:
+            self.texts[self.near.added - 1] = seen.text
+            if self.projection.due(self.near.added):
+                self._take_directions()
+
+    def _take_directions(self) -> None:
+        """Fix the directions, then learn the first outcomes once more in their light."""
+        remembered = range(self.near.added)
+        embeddings = np.array([embedding_of(self.near.vectors[i]) for i in remembered])
+        self.projection.fit(embeddings)
+        self.slow.reset()
+        self.fast.reset()
+        for i in remembered:
+            row = int(self.near.columns[i])
+            low = np.concatenate((self.texts[i], self.projection.apply(embeddings[i])))
+            shared = self.shared.mean(np.concatenate((self.texts[i], embeddings[i])))[0]
+            target = float(self.near.facts[i, 0] - self.offsets[row] - shared)
+            self.slow.learn(row, low, target, float(self.near.facts[i, 2]))
+            self.fast.learn(row, low, target, float(self.near.facts[i, 2]))
 
     def _parts(self) -> Iterator[tuple[str, Part]]:
         yield from (("shared", self.shared), ("projection", self.projection))
@@ -190,6 +207,7 @@ class QualityModel:
         state: dict[str, Arrays] = {
             f"{name}.offsets": self.offsets.copy(),
             f"{name}.noise": self.noise.copy(),
+            f"{name}.texts": self.texts.copy(),
         }
         for part_name, part in self._parts():
             state |= part.save(f"{name}.{part_name}")
@@ -199,6 +217,7 @@ class QualityModel:
         """Restore what `save` gave."""
         self.offsets = np.array(state[f"{name}.offsets"], dtype=np.float64)
         self.noise = np.array(state[f"{name}.noise"], dtype=np.float64)
+        self.texts = np.array(state[f"{name}.texts"], dtype=np.float64)
         for part_name, part in self._parts():
             part.load(f"{name}.{part_name}", state)
 

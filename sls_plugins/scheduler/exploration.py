@@ -15,6 +15,7 @@ COLUMNS = 64
 CURIOSITY = (0.35, 0.4)
 """Share of the estimates' deviation that is explored: in the long run, and more at the start."""
 
+
 LEARNING = 20.0
 """Decisions per candidate after which half of the start's extra curiosity is gone."""
 

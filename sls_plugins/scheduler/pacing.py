@@ -20,13 +20,16 @@ REFILL = 0.985
 DEPTH = 25.0
 """Budgets that the bucket holds: no 100 queries can cost more than 1.25 budgets each."""
 
-HORIZON = 50.0
-"""Queries over which the bucket is brought back to half full."""
+SETPOINT = 0.4
+"""Share of the bucket that is kept filled: enough for a dear call, with room for what comes in."""
+
+HORIZON = 35.0
+"""Queries over which the bucket is brought back to the setpoint."""
 
 MODEST = 2.0
 """Budgets that a query may always cost, also in debt: the price of money must bring that back."""
 
-FADE = 0.005
+FADE = 0.01
 """Share of the flow of money that is forgotten with every query."""
 
 TRIM = 1.7
@@ -40,7 +43,7 @@ PENDING = 4096
 
 
 class Pacer:
-    """A bucket of money, refilled by every query, and the price that keeps it half full.
+    """A bucket of money, refilled by every query, and the price that keeps it well filled.
 
     The price is solved on the hulls of the last queries so that their cost equals the rate at which
     money may be spent, corrected by how much more or less than planned was spent so far. What
@@ -51,7 +54,7 @@ class Pacer:
         """`aim`: what to pace towards."""
         self.aim = aim
         self.window = Window(300)
-        self.level = 0.5 * DEPTH * (aim.usd_per_query or 0.0)
+        self.level = SETPOINT * DEPTH * (aim.usd_per_query or 0.0)
         self.owed = 0.0
         self.flow = np.array([1.0, 1.0])
         self.pending: dict[str, float] = {}
@@ -84,9 +87,9 @@ class Pacer:
 
     @property
     def rate_usd(self) -> float:
-        """What the next queries may cost on average so that the bucket becomes half full."""
+        """What the next queries may cost on average so that the bucket gets to its setpoint."""
         budget = self.aim.usd_per_query or 0.0
-        return max(REFILL * budget + (self.level - 0.5 * DEPTH * budget) / HORIZON, 0.0)
+        return max(REFILL * budget + (self.level - SETPOINT * DEPTH * budget) / HORIZON, 0.0)
 
     def price(self) -> float:
         """The price of money now, quality per USD."""
