@@ -68,8 +68,8 @@ def same_state(one: State, other: State) -> bool:
     )
 
 
-class PredictorContract:
-    """For a `Predictor`: override `make_predictor`, which returns a new one for CANDIDATES."""
+class PredictorRefusals:
+    """What a predictor must not learn from; part of `PredictorContract`."""
 
     @pytest.fixture
     def make_predictor(self) -> Callable[[], Predictor]:
@@ -89,6 +89,43 @@ class PredictorContract:
             name = CANDIDATES[number % 3].name
             predictor.learn_one(replace(outcome(number, name), quality=float(number % 3 != 0)))
         return predictor
+
+    def test_cached_answers_teach_nothing(self, taught: Predictor) -> None:
+        """An outcome of the cache says nothing of a candidate."""
+        before = taught.save()
+        taught.learn_one(
+            replace(outcome(7), quality=0.0, source=Source.CACHE, kind=OutcomeKind.GRADED)
+        )
+        assert same_state(before, taught.save())
+
+    @pytest.mark.parametrize("quality", [math.nan, -0.1, 1.1, math.inf])
+    def test_bad_quality_is_refused(self, taught: Predictor, quality: float) -> None:
+        """A quality outside 0…1 is an error of the caller that names it; nothing is learnt."""
+        before = taught.save()
+        with pytest.raises(InputError, match=str(quality)):
+            taught.learn_one(replace(outcome(7), quality=quality))
+        assert same_state(before, taught.save())
+
+    def test_unknown_candidate_is_refused(self, taught: Predictor) -> None:
+        """A name that was never declared is named; nothing is learnt."""
+        before = taught.save()
+        with pytest.raises(UnknownCandidateError, match="nobody"):
+            taught.learn_one(outcome(7, "nobody"))
+        assert same_state(before, taught.save())
+
+    def test_wrong_length_is_refused(self, taught: Predictor) -> None:
+        """A vector of another length is an error that tells both lengths; nothing is learnt."""
+        before = taught.save()
+        short = vector_of(0)[:-1]
+        with pytest.raises(InputError, match=rf"{DIMENSION - 1}.*{DIMENSION}"):
+            taught.learn_one(replace(outcome(7), vector=short))
+        with pytest.raises(InputError, match=rf"{DIMENSION - 1}.*{DIMENSION}"):
+            taught.predict_one(Query(text="Hello"), short, CANDIDATES)
+        assert same_state(before, taught.save())
+
+
+class PredictorContract(PredictorRefusals):
+    """For a `Predictor`: override `make_predictor`, which returns a new one for CANDIDATES."""
 
     def test_estimates_are_sane_before_any_outcome(self, predictor: Predictor) -> None:
         """One estimate per candidate, in order, with numbers that mean something."""
@@ -124,39 +161,6 @@ class PredictorContract:
         before = taught.save()
         for number in range(5):
             taught.predict_one(Query(text=f"Q{number}"), vector_of(number), CANDIDATES)
-        assert same_state(before, taught.save())
-
-    def test_cached_answers_teach_nothing(self, taught: Predictor) -> None:
-        """An outcome of the cache says nothing of a candidate."""
-        before = taught.save()
-        taught.learn_one(
-            replace(outcome(7), quality=0.0, source=Source.CACHE, kind=OutcomeKind.GRADED)
-        )
-        assert same_state(before, taught.save())
-
-    @pytest.mark.parametrize("quality", [math.nan, -0.1, 1.1, math.inf])
-    def test_bad_quality_is_refused(self, taught: Predictor, quality: float) -> None:
-        """A quality outside 0…1 is an error of the caller that names it; nothing is learnt."""
-        before = taught.save()
-        with pytest.raises(InputError, match=str(quality)):
-            taught.learn_one(replace(outcome(7), quality=quality))
-        assert same_state(before, taught.save())
-
-    def test_unknown_candidate_is_refused(self, taught: Predictor) -> None:
-        """A name that was never declared is named; nothing is learnt."""
-        before = taught.save()
-        with pytest.raises(UnknownCandidateError, match="nobody"):
-            taught.learn_one(outcome(7, "nobody"))
-        assert same_state(before, taught.save())
-
-    def test_wrong_length_is_refused(self, taught: Predictor) -> None:
-        """A vector of another length is an error that tells both lengths; nothing is learnt."""
-        before = taught.save()
-        short = vector_of(0)[:-1]
-        with pytest.raises(InputError, match=rf"{DIMENSION - 1}.*{DIMENSION}"):
-            taught.learn_one(replace(outcome(7), vector=short))
-        with pytest.raises(InputError, match=rf"{DIMENSION - 1}.*{DIMENSION}"):
-            taught.predict_one(Query(text="Hello"), short, CANDIDATES)
         assert same_state(before, taught.save())
 
     def test_candidates_come_and_go(self, taught: Predictor) -> None:
