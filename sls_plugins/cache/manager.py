@@ -209,14 +209,16 @@ class SemanticCache:
 
     def _hit(self, query: Query, decision_id: str, offer: _Offer) -> CacheHit:
         self._residents.touch(offer.entry.id)
+        exact = offer.entry.key == key_of(query)
         return CacheHit(
             id=decision_id,
             query_id=query.id,
             entry=offer.entry,
             similarity=offer.similarity,
             p_right=offer.verdict.p_right,
-            exact=offer.entry.key == key_of(query),
+            exact=exact,
             created_s=self._clock(),
+            propensity=1.0 if exact else 1.0 - self._policy.audit,
         )
 
     def _is_barred(self, query: Query) -> bool:

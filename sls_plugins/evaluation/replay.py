@@ -154,6 +154,7 @@ class _Run:
                 cost_usd=0.0,
                 quality=_hit_quality(row, answer, self._prompts),
                 from_query_id=answer.from_query_id,
+                propensity=receipt.propensity,
                 predicted_quality=receipt.p_right,
                 predicted_cost_usd=0.0,
                 warm=warm,

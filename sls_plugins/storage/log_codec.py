@@ -51,7 +51,7 @@ def hit_values(hit: CacheHit) -> dict[str, Any]:
         "id": hit.id,
         "source": Source.CACHE.value,
         "candidate": hit.entry.answer.candidate,
-        "receipt": dumped({"exact": hit.exact, "seed": hit.seed}),
+        "receipt": dumped({"exact": hit.exact, "propensity": hit.propensity}),
         "entry_id": hit.entry.id,
         "nearest_id": hit.entry.id,
         "nearest_similarity": real(hit.similarity),

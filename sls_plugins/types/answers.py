@@ -107,7 +107,8 @@ class CacheEntry:
 class CacheHit:
     """An earlier answer that may be served. `id` is a decision id: feedback on it is welcome.
 
-    `p_right` is the probability that the stored answer is right for this query.
+    `p_right` is the probability that the stored answer is right for this query, `propensity` the
+    probability with which it was served: a share of near hits is called afresh, to check on them.
     """
 
     id: str
@@ -117,7 +118,7 @@ class CacheHit:
     p_right: float
     exact: bool
     created_s: float
-    seed: int = 0
+    propensity: float = 1.0
 
     @property
     def answer(self) -> Answer:

@@ -185,7 +185,7 @@ def test_a_called_row_tells_what_was_recorded() -> None:
 def hit_on(second: RoutingRow, first: RoutingRow) -> Decided:
     decided = run([first, second], ReplayOptions(feedback_rate=0)).decided[1]
     assert decided.source is Source.CACHE
-    assert (decided.cost_usd, decided.from_query_id, decided.propensity) == (0, "q0", None)
+    assert (decided.cost_usd, decided.from_query_id, decided.propensity) == (0, "q0", 1.0)
     return decided
 
 
