@@ -127,7 +127,7 @@ def make_hit(hit_id: str = "h1", entry: CacheEntry | None = None) -> CacheHit:
         p_right=1 - TENTHS / 10,
         exact=False,
         created_s=200.25,
-        seed=5,
+        propensity=0.99,
     )
 
 
