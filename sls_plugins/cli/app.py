@@ -18,6 +18,7 @@ from sls_plugins.cli.bench import bench
 from sls_plugins.cli.cache_replay import cache_replay
 from sls_plugins.cli.demo import demo
 from sls_plugins.cli.doctor import doctor
+from sls_plugins.cli.front import front
 from sls_plugins.cli.plugins import plugins
 from sls_plugins.cli.replay import replay
 from sls_plugins.errors import SLSError
@@ -67,5 +68,5 @@ def root(
     """SLS: a scheduler for large language models."""
 
 
-for command in (demo, replay, cache_replay, bench, plugins, doctor):
+for command in (demo, replay, cache_replay, front, bench, plugins, doctor):
     app.command()(command)

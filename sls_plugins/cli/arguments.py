@@ -9,6 +9,7 @@ __all__ = [
     "BenchArguments",
     "CacheReplayArguments",
     "DemoArguments",
+    "FrontArguments",
     "ReplayArguments",
 ]
 
@@ -75,3 +76,20 @@ class BenchArguments:
     queries: int
     seed: int
     json: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontArguments:
+    """Options of `sls front`; None where nothing was said."""
+
+    matrix: Path
+    budget_usd: float | None
+    min_quality: float | None
+    method: str
+    alpha: float | None
+    compare: bool
+    population: int
+    generations: int
+    seed: int
+    json: Path | None
+    html: Path | None

@@ -1,0 +1,164 @@
+"""Concave hulls of many queries at once: the steps that are ever worth taking.
+
+Each query's points (cost, quality) are wrapped from the cheapest upwards: the next corner is the
+point of the steepest line from the last one. All rows of a block take their next step together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sls_plugins.scheduler.batch.arrays import BLOCK, Batch, Floats, blocks
+
+__all__ = ["Steps", "hulls_of", "narrow"]
+
+LEAST = np.finfo(np.float64).tiny
+MOST = np.finfo(np.float64).max
+FAR = 1e300
+"""An ineligible pair is dearer and worse by this than anything real, and yet no NaN comes of it."""
+
+BELOW = 1.0 - np.finfo(np.float64).eps
+"""Times this, a rate is strictly lower: a row's steps keep their order in spite of rounding."""
+
+THREADS = 2
+"""NumPy lets go of the interpreter while it computes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Steps:
+    """Steps along hulls, in parallel arrays; steps of one row stand in falling order of rate.
+
+    `rate` is quality per USD, `row` the query, `back` the candidate that is left for `to`.
+    """
+
+    rate: Floats
+    row: NDArray[np.int32]
+    back: NDArray[np.unsignedinteger]
+    to: NDArray[np.unsignedinteger]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    start: NDArray[np.unsignedinteger]
+    steps: list[Steps]
+
+
+def narrow(candidates: int) -> type[np.unsignedinteger[Any]]:
+    """The smallest type that holds a column's number plus one."""
+    return np.uint8 if candidates < 255 else np.uint16 if candidates < 65535 else np.uint32
+
+
+def hulls_of(batch: Batch) -> tuple[NDArray[np.unsignedinteger], Steps]:
+    """Each row's cheapest candidate (the best of equals), then all steps, block by block."""
+    if batch.rows <= BLOCK:
+        found: Iterable[_Found] = [_wrap_rows(batch, 0, batch.rows)]
+        return _joined(found)
+    with ThreadPoolExecutor(THREADS) as pool:
+        spans = list(blocks(batch.rows))
+        found = pool.map(lambda span: _wrap_rows(batch, *span), spans)
+        return _joined(found)
+
+
+def _joined(found: Iterable[_Found]) -> tuple[NDArray[np.unsignedinteger], Steps]:
+    starts, rates, rows, backs, tos = [], [], [], [], []
+    for one in found:
+        starts.append(one.start)
+        for steps in one.steps:
+            rates.append(steps.rate)
+            rows.append(steps.row)
+            backs.append(steps.back)
+            tos.append(steps.to)
+    return np.concatenate(starts), Steps(_one(rates), _one(rows), _one(backs), _one(tos))
+
+
+def _one(parts: list[Any]) -> Any:
+    """One array of many, which are let go."""
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole
+
+
+def _wrap_rows(batch: Batch, first: int, last: int) -> _Found:
+    quality = np.array(batch.quality[first:last].T, dtype=np.float64, order="C")
+    cost = np.array(batch.cost_usd[first:last].T, dtype=np.float64, order="C")
+    shut = np.isnan(quality)
+    shut |= np.isnan(cost)
+    if shut.any():
+        quality[shut], cost[shut] = -FAR, FAR
+    start = _column(cost == cost.min(axis=0), quality, cost)
+    rows = np.arange(first, last, dtype=np.int32)
+    with np.errstate(over="ignore"):
+        steps = list(_wrap(quality, cost, start, rows))
+    return _Found(start, steps)
+
+
+def _wrap(
+    quality: Floats,
+    cost: Floats,
+    column: NDArray[np.unsignedinteger],
+    rows: NDArray[np.int32],
+) -> Iterator[Steps]:
+    """Steps of rows given by columns, shape (m, r): all first steps, then all second ones."""
+    limit = np.full(len(rows), MOST)
+    # Four spaces serve all steps, by turns: fresh memory costs more than what is computed in it.
+    spare = np.empty_like(quality), np.empty_like(cost)
+    while len(rows):
+        rate, extra = (_part(space, quality.shape) for space in spare)
+        np.subtract(quality, _at(quality, column), out=rate)
+        np.subtract(cost, _at(cost, column), out=extra)
+        np.maximum(extra, LEAST, out=extra)
+        rate /= extra
+        best = rate.max(axis=0)
+        back, column = column, _column(rate == best, quality, cost)
+        alive = np.flatnonzero(best > 0)
+        if len(alive) < len(rows):
+            here, spare = (quality, cost), (rate, extra)
+            quality, cost = (
+                _compressed(one, alive, space) for one, space in zip(here, spare, strict=True)
+            )
+            spare = here
+            best, limit, rows = best[alive], limit[alive], rows[alive]
+            back, column = back[alive], column[alive]
+        slope = np.minimum(best, limit)
+        yield Steps(slope, rows, back, column)
+        limit = slope * BELOW
+
+
+def _part(space: Floats, shape: tuple[int, ...]) -> Floats:
+    """The beginning of a space, in a shape that is no larger."""
+    return space.reshape(-1)[: shape[0] * shape[1]].reshape(shape)
+
+
+def _compressed(values: Floats, alive: NDArray[np.intp], space: Floats) -> Floats:
+    """Some of the rows, put into a space; `clip` keeps NumPy from checking in a copy."""
+    part = _part(space, (values.shape[0], len(alive)))
+    return np.take(values, alive, axis=1, out=part, mode="clip")
+
+
+def _at(values: Floats, column: NDArray[np.unsignedinteger]) -> Floats:
+    """The value of each row's column, from shape (m, r)."""
+    width = values.shape[1]
+    places = column.astype(np.intp)
+    places *= width
+    places += np.arange(width)
+    return values.ravel().take(places)
+
+
+def _column(hit: NDArray[np.bool_], quality: Floats, cost: Floats) -> NDArray[np.unsignedinteger]:
+    """The column that is hit in each row; of several the dearest, of these the best."""
+    small = narrow(hit.shape[0])
+    numbers = np.arange(1, hit.shape[0] + 1, dtype=small)[:, None]
+    column: NDArray[np.unsignedinteger] = (hit * numbers).max(axis=0)
+    column -= small(1)
+    several = np.flatnonzero(np.add.reduce(hit, axis=0, dtype=small) > 1)
+    if len(several):
+        left = np.where(hit[:, several], cost[:, several], -1.0)
+        best = np.where(left == left.max(axis=0), quality[:, several], -np.inf)
+        column[several] = best.argmax(axis=0)
+    return column
