@@ -95,6 +95,7 @@ def _wrap_rows(batch: Batch, first: int, last: int) -> _Found:
     rows = np.arange(first, last, dtype=np.int32)
     with np.errstate(over="ignore"):
         steps = list(_wrap(quality, cost, start, rows))
+    steps = steps or [Steps(np.empty(0), rows[:0], start[:0], start[:0])]
     return _Found(start, steps)
 
 
@@ -105,29 +106,37 @@ def _wrap(
     rows: NDArray[np.int32],
 ) -> Iterator[Steps]:
     """Steps of rows given by columns, shape (m, r): all first steps, then all second ones."""
-    limit = np.full(len(rows), MOST)
+    most, limit = quality.max(axis=0), np.full(len(rows), MOST)
     # Four spaces serve all steps, by turns: fresh memory costs more than what is computed in it.
     spare = np.empty_like(quality), np.empty_like(cost)
-    while len(rows):
-        rate, extra = (_part(space, quality.shape) for space in spare)
-        np.subtract(quality, _at(quality, column), out=rate)
-        np.subtract(cost, _at(cost, column), out=extra)
+    while True:
+        reached, spent = _at(column, quality, cost)
+        alive = np.flatnonzero((reached < most) & (limit > 0))
+        if not len(alive):
+            return
+        if len(alive) < len(rows):
+            here = quality, cost
+            quality, cost = (
+                _compressed(quality, alive, spare[0]),
+                _compressed(cost, alive, spare[1]),
+            )
+            spare = here
+            most, limit, rows, column = most[alive], limit[alive], rows[alive], column[alive]
+            reached, spent = reached[alive], spent[alive]
+        rate, extra = _part(spare[0], quality.shape), _part(spare[1], quality.shape)
+        np.subtract(quality, reached, out=rate)
+        np.subtract(cost, spent, out=extra)
         np.maximum(extra, LEAST, out=extra)
         rate /= extra
         best = rate.max(axis=0)
         back, column = column, _column(rate == best, quality, cost)
-        alive = np.flatnonzero(best > 0)
-        if len(alive) < len(rows):
-            here, spare = (quality, cost), (rate, extra)
-            quality, cost = (
-                _compressed(one, alive, space) for one, space in zip(here, spare, strict=True)
-            )
-            spare = here
-            best, limit, rows = best[alive], limit[alive], rows[alive]
-            back, column = back[alive], column[alive]
         slope = np.minimum(best, limit)
-        yield Steps(slope, rows, back, column)
         limit = slope * BELOW
+        if best.min() > 0:
+            yield Steps(slope, rows, back, column)
+        else:  # a gain too small for its rate to be told from nothing
+            real = slope > 0
+            yield Steps(slope[real], rows[real], back[real], column[real])
 
 
 def _part(space: Floats, shape: tuple[int, ...]) -> Floats:
@@ -141,13 +150,15 @@ def _compressed(values: Floats, alive: NDArray[np.intp], space: Floats) -> Float
     return np.take(values, alive, axis=1, out=part, mode="clip")
 
 
-def _at(values: Floats, column: NDArray[np.unsignedinteger]) -> Floats:
-    """The value of each row's column, from shape (m, r)."""
-    width = values.shape[1]
+def _at(
+    column: NDArray[np.unsignedinteger], quality: Floats, cost: Floats
+) -> tuple[Floats, Floats]:
+    """Quality, cost of each row's column, from shape (m, r)."""
+    width = quality.shape[1]
     places = column.astype(np.intp)
     places *= width
     places += np.arange(width)
-    return values.ravel().take(places)
+    return quality.reshape(-1).take(places), cost.reshape(-1).take(places)
 
 
 def _column(hit: NDArray[np.bool_], quality: Floats, cost: Floats) -> NDArray[np.unsignedinteger]:
@@ -156,8 +167,8 @@ def _column(hit: NDArray[np.bool_], quality: Floats, cost: Floats) -> NDArray[np
     numbers = np.arange(1, hit.shape[0] + 1, dtype=small)[:, None]
     column: NDArray[np.unsignedinteger] = (hit * numbers).max(axis=0)
     column -= small(1)
-    several = np.flatnonzero(np.add.reduce(hit, axis=0, dtype=small) > 1)
-    if len(several):
+    if np.count_nonzero(hit) > hit.shape[1]:
+        several = np.flatnonzero(np.add.reduce(hit, axis=0, dtype=small) > 1)
         left = np.where(hit[:, several], cost[:, several], -1.0)
         best = np.where(left == left.max(axis=0), quality[:, several], -np.inf)
         column[several] = best.argmax(axis=0)

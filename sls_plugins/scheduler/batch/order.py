@@ -43,9 +43,10 @@ def falling(values: Floats) -> NDArray[np.signedinteger]:
 
 def _mend(values: Floats, key: NDArray[np.uint64], place_bits: int, mask: np.uint64) -> None:
     """Sort again, exactly, those runs of equal kept bits that are not in order."""
-    runs = np.unique(_wrong(values, key, mask) >> np.uint64(place_bits)) << np.uint64(place_bits)
-    if not len(runs):
+    wrong = _wrong(values, key, mask)
+    if not len(wrong):
         return
+    runs = np.unique(wrong >> np.uint64(place_bits)) << np.uint64(place_bits)
     first, last = np.searchsorted(key, runs), np.searchsorted(key, runs | mask, "right")
     lengths = last - first
     within = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)

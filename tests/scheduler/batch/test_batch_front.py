@@ -210,3 +210,13 @@ def test_a_wrong_place_is_found_in_any_block() -> None:
     cost[2 * BLOCK + 5, 1] = -1
     with pytest.raises(InputError, match=rf"cost\[{2 * BLOCK + 5}, 1\] is negative"):
         batch_of(np.ones_like(cost), cost)
+
+
+def test_a_gain_too_small_for_a_rate_is_no_step() -> None:
+    """A rate that rounds to 0 moves nobody, and no row for ever; an endless one counts as huge."""
+    front = front_of(
+        batch_of([[0.0, 1e-300, 0.0], [0.0, 1.0, 0.5]], [[0, 1e30, 2], [0, 1e-320, 1]])
+    )
+    assert points(front).tolist() == [[0.0, 0.0], [1e-320, 1.0]]
+    assert front.columns(1).tolist() == [0, 1]
+    assert np.isfinite(front.rate).all()
