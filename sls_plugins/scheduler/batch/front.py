@@ -121,8 +121,16 @@ def _ranked(batch: Batch) -> tuple[Any, Any, Any, Any, Any]:
     order = falling(steps.rate)
     fields: list[NDArray[Any]] = [steps.to, steps.back, steps.row, steps.rate]
     del steps
-    rate, row, back, to = (fields.pop().take(order) for _ in range(4))
+    rate, row, back, to = (_taken(fields.pop(), order) for _ in range(4))
     return start, rate, row, back, to
+
+
+def _taken(values: NDArray[Any], order: NDArray[np.signedinteger]) -> NDArray[Any]:
+    """`values[order]` bit by bit, for NumPy copies small indices to large ones before it takes."""
+    taken = np.empty_like(values)
+    for first, last in blocks(len(order), CHUNK):
+        taken[first:last] = values.take(order[first:last])
+    return taken
 
 
 def _cells(

@@ -57,31 +57,32 @@ def narrow(candidates: int) -> type[np.unsignedinteger[Any]]:
 def hulls_of(batch: Batch) -> tuple[NDArray[np.unsignedinteger], Steps]:
     """Each row's cheapest candidate (the best of equals), then all steps, block by block."""
     if batch.rows <= BLOCK:
-        found: Iterable[_Found] = [_wrap_rows(batch, 0, batch.rows)]
-        return _joined(found)
+        return _joined(batch, [_wrap_rows(batch, 0, batch.rows)])
     with ThreadPoolExecutor(THREADS) as pool:
         spans = list(blocks(batch.rows))
-        found = pool.map(lambda span: _wrap_rows(batch, *span), spans)
-        return _joined(found)
+        return _joined(batch, pool.map(lambda span: _wrap_rows(batch, *span), spans))
 
 
-def _joined(found: Iterable[_Found]) -> tuple[NDArray[np.unsignedinteger], Steps]:
-    starts, rates, rows, backs, tos = [], [], [], [], []
+def _joined(batch: Batch, found: Iterable[_Found]) -> tuple[NDArray[np.unsignedinteger], Steps]:
+    """All blocks in one piece, made as long as can be: memory that is not written to costs none."""
+    small, most = narrow(batch.candidates), batch.rows * (batch.candidates - 1)
+    starts = np.empty(batch.rows, small)
+    rate, row = np.empty(most), np.empty(most, np.int32)
+    back, to = np.empty(most, small), np.empty(most, small)
+    first = done = 0
     for one in found:
-        starts.append(one.start)
+        starts[first : first + len(one.start)] = one.start
+        first += len(one.start)
         for steps in one.steps:
-            rates.append(steps.rate)
-            rows.append(steps.row)
-            backs.append(steps.back)
-            tos.append(steps.to)
-    return np.concatenate(starts), Steps(_one(rates), _one(rows), _one(backs), _one(tos))
-
-
-def _one(parts: list[Any]) -> Any:
-    """One array of many, which are let go."""
-    whole = np.concatenate(parts)
-    parts.clear()
-    return whole
+            span = slice(done, done + len(steps.rate))
+            rate[span], row[span], back[span], to[span] = (
+                steps.rate,
+                steps.row,
+                steps.back,
+                steps.to,
+            )
+            done = span.stop
+    return starts, Steps(rate[:done], row[:done], back[:done], to[:done])
 
 
 def _wrap_rows(batch: Batch, first: int, last: int) -> _Found:
@@ -95,7 +96,6 @@ def _wrap_rows(batch: Batch, first: int, last: int) -> _Found:
     rows = np.arange(first, last, dtype=np.int32)
     with np.errstate(over="ignore"):
         steps = list(_wrap(quality, cost, start, rows))
-    steps = steps or [Steps(np.empty(0), rows[:0], start[:0], start[:0])]
     return _Found(start, steps)
 
 
