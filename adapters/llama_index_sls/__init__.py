@@ -1,7 +1,8 @@
 """SLS for LlamaIndex: an LLM that chooses its LLM, a selector, a handler for feedback."""
 
+from llama_index_sls.events import SLSDecisionEvent
 from llama_index_sls.feedback import SLSFeedbackHandler
 from llama_index_sls.router import SLSRouterLLM
 from llama_index_sls.selector import SLSSelector
 
-__all__ = ["SLSFeedbackHandler", "SLSRouterLLM", "SLSSelector"]
+__all__ = ["SLSDecisionEvent", "SLSFeedbackHandler", "SLSRouterLLM", "SLSSelector"]
