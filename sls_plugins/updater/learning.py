@@ -100,8 +100,11 @@ class Learner:
                 self._learn(outcome)
             elif outcome.seq > self._seq:
                 self.catch_up()
-            if self._seq - self._saved_seq >= self._keeper.every:
-                self.save()
+            due = self._seq - self._saved_seq >= self._keeper.every
+            if due:
+                self._saved_seq = self._seq  # others need not save it, too
+        if due:
+            self.save()
 
     def catch_up(self) -> None:
         """Read the log to its end."""
@@ -118,8 +121,8 @@ class Learner:
                 for name, learner in self._learners.items()
                 for key, value in learner.save().items()
             }
-            self._saved_seq = self._seq
-            self._keeper.save(state, self._seq)
+            seq = self._saved_seq = self._seq
+        self._keeper.save(state, seq)
 
     def _learn(self, outcome: Outcome) -> None:
         for name, learner in self._learners.items():
