@@ -27,7 +27,8 @@ BROKEN_REPLIES = {
     "17396-no-json": "I would take (2), because { it is about the essay",
     "15768-empty-list": "```json\n[]\n```",
     "6607-object": '{"choice": 1, "reason": "an object instead of a list"}',
-    "prose": "Sure! The best choice is the second one.",
+    "8701-prose": "Sure! The best choice is the second one.",
+    "8701-nothing": "",
 }
 
 
@@ -60,7 +61,7 @@ def tools() -> list[QueryEngineTool]:
 
 @pytest.mark.parametrize("reply", BROKEN_REPLIES.values(), ids=list(BROKEN_REPLIES))
 async def test_what_an_llm_says_cannot_misroute(engine: Engine, reply: str) -> None:
-    """An LLM whose answers broke the selectors of LlamaIndex is not asked at all."""
+    """An LLM whose answers break LlamaIndex's selector is not asked at all."""
     llm = ScriptedLLM(model_name="broken", reply=reply)
     router = RouterQueryEngine(SLSSelector(engine), tools(), llm=llm)
 
