@@ -92,11 +92,11 @@ def _solve(arguments: FrontArguments, matrices: Matrices, aim: Aim | None) -> _R
         assert matrices.sd is not None
         quality = robust(quality, matrices.sd, arguments.alpha)
     batch = batch_of(quality, matrices.cost)
+    plan = None
     with progress(arguments.method):
         found = method_of(arguments.method)(batch, effort, arguments.seed)
-    plan = None
-    if aim is not None:
-        plan = _plan(arguments.method, batch, found, aim, matrices)
+        if aim is not None:
+            plan = _plan(arguments.method, batch, found, aim, matrices)
     seconds = time.perf_counter() - began
     standings = _compared(batch, effort, arguments.seed) if arguments.compare else ()
     return _Result(

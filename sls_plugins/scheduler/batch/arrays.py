@@ -101,13 +101,13 @@ def blocks(rows: int, size: int = BLOCK) -> Iterator[tuple[int, int]]:
         yield first, min(first + size, rows)
 
 
-def chosen(values: NDArray[np.floating], columns: Columns) -> Floats:
+def chosen(values: NDArray[np.floating], columns: NDArray[np.integer]) -> Floats:
     """The value of each row's chosen column, shape (n,)."""
     picked = np.take_along_axis(values, columns[:, None], axis=1)[:, 0]
     return picked.astype(np.float64, copy=False)
 
 
-def worth(batch: Batch, columns: Columns) -> tuple[float, float]:
+def worth(batch: Batch, columns: NDArray[np.integer]) -> tuple[float, float]:
     """Sum of quality, sum of cost in USD."""
     quality, cost = chosen(batch.quality, columns), chosen(batch.cost_usd, columns)
     return float(quality.sum()), float(cost.sum())

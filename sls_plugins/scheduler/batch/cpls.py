@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sls_plugins.scheduler.batch.arrays import Batch, Columns, worth
 from sls_plugins.scheduler.batch.effort import Effort
+from sls_plugins.scheduler.batch.hulls import narrow
 from sls_plugins.scheduler.batch.moves import Exchange
 from sls_plugins.scheduler.batch.optllm import best, cheapest
 from sls_plugins.scheduler.batch.tradeoffs import Tradeoffs, found
@@ -36,9 +37,9 @@ def search(batch: Batch, effort: Effort, seed: int) -> Tradeoffs:
     kept.add(best(batch))
     for subset in _subsets(batch.candidates, effort.starts, rng):
         state = Exchange(batch, _start(batch, subset, rng))
-        kept.add(state.columns.copy())
+        kept.add(state.columns)
         for _ in state.exchange():
-            kept.add(state.columns.copy())
+            kept.add(state.columns)
     _fill_gaps(batch, kept, effort.gaps)
     return kept.tradeoffs()
 
@@ -48,15 +49,18 @@ class _Kept:
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
-        self._assignments: list[Columns] = []
+        self._assignments: list[NDArray[np.unsignedinteger]] = []
+        self._small = narrow(batch.candidates)
         self._limit = KEPT
 
     def add(self, columns: Columns) -> None:
-        """Take one more."""
-        self._assignments.append(columns)
+        """Take a copy of one more."""
+        self._assignments.append(columns.astype(self._small))
         if len(self._assignments) > self._limit:
             front = self.tradeoffs()
-            self._assignments = [front.columns(place) for place in range(len(front))]
+            self._assignments = [
+                front.columns(place).astype(self._small) for place in range(len(front))
+            ]
             self._limit = 2 * len(front) + KEPT
 
     def tradeoffs(self) -> Tradeoffs:

@@ -60,7 +60,7 @@ def corners_of(front: Front) -> Tradeoffs:
     )
 
 
-def found(batch: Batch, assignments: Sequence[Columns]) -> Tradeoffs:
+def found(batch: Batch, assignments: Sequence[NDArray[np.integer]]) -> Tradeoffs:
     """The undominated ones of what a search has found; at least one must be given."""
     worths = np.array([worth(batch, columns) for columns in assignments])
     kept = undominated(worths[:, 0], worths[:, 1])
