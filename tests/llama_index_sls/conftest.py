@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -23,8 +24,9 @@ MakeEngine = Callable[..., Engine]
 
 @pytest.fixture
 def make_engine() -> Iterator[MakeEngine]:
-    """Makes engines from changed settings and closes them afterwards."""
+    """Makes engines that draw the same every time, and closes them afterwards."""
     made: list[Engine] = []
+    numbers = itertools.count()
 
     def make(candidates: tuple[Candidate, ...] = CANDIDATES, **changes: object) -> Engine:
         settings = Settings(
@@ -34,7 +36,8 @@ def make_engine() -> Iterator[MakeEngine]:
             index="memory",
             plugins=(),
         )
-        made.append(build(settings.model_copy(update=changes)))
+        changed = settings.model_copy(update=changes)
+        made.append(build(changed, ids=lambda: f"decision-{next(numbers)}"))
         return made[-1]
 
     yield make

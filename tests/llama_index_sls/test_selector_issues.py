@@ -61,7 +61,7 @@ def tools() -> list[QueryEngineTool]:
 
 @pytest.mark.parametrize("reply", BROKEN_REPLIES.values(), ids=list(BROKEN_REPLIES))
 async def test_what_an_llm_says_cannot_misroute(engine: Engine, reply: str) -> None:
-    """An LLM whose answers break LlamaIndex's selector is not asked at all."""
+    """An LLM whose answers have broken LlamaIndex's own selectors is not asked at all."""
     llm = ScriptedLLM(model_name="broken", reply=reply)
     router = RouterQueryEngine(SLSSelector(engine), tools(), llm=llm)
 
