@@ -15,9 +15,9 @@ from llama_index.core.base.llms.types import (
 from pydantic_core import PydanticSerializationError
 
 from llama_index_sls.usage import Said, billed_usd, endings_of, refusal_of, usage_of
-from sls_plugins.types import Answer, Estimate, Source
+from sls_plugins.types import Answer, Source
 
-__all__ = ["answer_of", "facts_of", "response_of", "stamped", "whole_of"]
+__all__ = ["answer_of", "response_of", "stamped", "whole_of"]
 
 _FINISHED = frozenset(
     {
@@ -94,23 +94,6 @@ def stamped(said: Said, facts: Mapping[str, Any]) -> Said:
     return said.model_copy(
         update={"additional_kwargs": {**said.additional_kwargs, "sls": dict(facts)}}
     )
-
-
-def facts_of(answer: Answer, estimate: Estimate | None) -> dict[str, Any]:
-    """What a caller may want to know of an answer, in plain values."""
-    facts: dict[str, Any] = {
-        "decision_id": answer.decision_id,
-        "source": str(answer.source),
-        "candidate": answer.candidate,
-        "predicted_cost_usd": estimate.cost_usd if estimate else None,
-        "cost_usd": answer.cost_usd,
-        "predicted_quality": estimate.quality if estimate else None,
-        "failures": dict(answer.failures),
-    }
-    if answer.source is Source.CACHE:
-        facts["similarity"] = answer.similarity
-        facts["from_query_id"] = answer.from_query_id
-    return facts
 
 
 def _text(said: Said) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, closing
 from dataclasses import dataclass
@@ -11,13 +10,13 @@ from typing import Any
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.span import active_span_id
 
-from llama_index_sls.answers import answer_of, facts_of, response_of, stamped
+from llama_index_sls.answers import answer_of, response_of, stamped
 from llama_index_sls.events import SLSDecisionEvent
 from llama_index_sls.streaming import AsyncLLMHost, LLMHost, Ready
 from llama_index_sls.turns import turn_of
 from llama_index_sls.usage import Said
 from sls_plugins.engine import Engine
-from sls_plugins.types import Answer, Candidate, Estimate, Query, Source
+from sls_plugins.types import Answer, Candidate, Query, Source
 
 __all__ = ["Road"]
 
@@ -37,13 +36,12 @@ class Road:
     def answer(self, query: Query) -> Said:
         """The whole response."""
         answer = self.engine.answer(query, self._call)
-        return _told(query, answer, facts_of(answer, self._estimate(answer)))
+        return _told(query, answer, answer.facts())
 
     async def aanswer(self, query: Query) -> Said:
         """The whole response, without blocking."""
         answer = await self.engine.as_async().answer(query, self._acall)
-        estimate = await asyncio.to_thread(self._estimate, answer)
-        return _told(query, answer, facts_of(answer, estimate))
+        return _told(query, answer, answer.facts())
 
     def stream(self, query: Query) -> Generator[Said, None, None]:
         """The response in chunks, each with the decision; what it cost is told by the last."""
@@ -63,9 +61,7 @@ class Road:
         facts: Facts = {}
         with closing(self.engine.stream(query, host)) as chunks:
             for chunk in chunks:
-                if not facts:
-                    known = chunks.answer or _begun(chunks.decision_id, chunks.candidate)
-                    facts = facts_of(known, self._estimate(known))
+                facts = facts or chunks.known.facts()
                 yield stamped(chunk, facts)
         assert chunks.answer is not None
         yield from _ended(chunks.answer, facts, span_id)
@@ -76,9 +72,7 @@ class Road:
         facts: Facts = {}
         async with aclosing(self.engine.as_async().stream(query, host)) as chunks:
             async for chunk in chunks:
-                if not facts:
-                    known = chunks.answer or _begun(chunks.decision_id, chunks.candidate)
-                    facts = facts_of(known, await asyncio.to_thread(self._estimate, known))
+                facts = facts or chunks.known.facts()
                 yield stamped(chunk, facts)
         assert chunks.answer is not None
         for end in _ended(chunks.answer, facts, span_id):
@@ -94,20 +88,9 @@ class Road:
         said = await self.ready(candidate, query).aanswer()
         return answer_of(said, self.timer() - start_s)
 
-    def _estimate(self, answer: Answer) -> Estimate | None:
-        """What was expected of the candidate that answered."""
-        if answer.source is Source.CACHE:
-            return None
-        return self.engine.parts.log.decision(answer.decision_id).estimate_of(answer.candidate)
-
 
 def _is_chat(query: Query) -> bool:
     return turn_of(query).prompt is None
-
-
-def _begun(decision_id: str, candidate: str) -> Answer:
-    """What is known of an LLM's answer while it is being said."""
-    return Answer(text="", candidate=candidate, decision_id=decision_id)
 
 
 def _told(query: Query, answer: Answer, facts: Facts) -> Said:
@@ -118,7 +101,7 @@ def _told(query: Query, answer: Answer, facts: Facts) -> Said:
 
 def _ended(answer: Answer, facts: Facts, span_id: str | None) -> Generator[Said, None, None]:
     """A last chunk which says nothing new but what the answer cost; none for a stored answer."""
-    news = {key: value for key, value in facts_of(answer, None).items() if value is not None}
+    news = {key: value for key, value in answer.facts().items() if value is not None}
     _announce({**facts, **news}, span_id)
     if answer.source is Source.MODEL:
         said = response_of(answer, chat=True).model_copy(update={"delta": ""})

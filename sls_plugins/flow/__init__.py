@@ -13,7 +13,8 @@ from sls_plugins.flow.effects import (
 )
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.perform import perform
-from sls_plugins.flow.request import Planned, answer, plan
+from sls_plugins.flow.planned import Planned
+from sls_plugins.flow.request import answer, plan
 
 __all__ = [
     "Call",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Outcome, Query, Vector
+from sls_plugins.types import Answer, CacheMiss, Candidate, Decision, Outcome, Query, Vector
 
 __all__ = [
     "Call",
+    "Decide",
     "Effect",
     "Encode",
     "FindExact",
@@ -16,8 +17,6 @@ __all__ = [
     "Finish",
     "Grade",
     "Reserve",
-    "WriteDecision",
-    "WriteHit",
 ]
 
 
@@ -30,7 +29,7 @@ class Encode:
 
 @dataclass(frozen=True, slots=True)
 class FindExact:
-    """Store: the answer stored under this very text → `CacheHit | None`."""
+    """Store: the answer stored under this very text, with its receipt → `CacheHit | None`."""
 
     query: Query
     decision_id: str
@@ -46,22 +45,13 @@ class FindNear:
 
 
 @dataclass(frozen=True, slots=True)
-class WriteHit:
-    """Store: a cache hit's receipt → None."""
+class Decide:
+    """Predictor, scheduler and store: a decision, with its receipt → `Planned`."""
 
-    hit: CacheHit
-    query: Query
-    vector: Vector | None
-
-
-@dataclass(frozen=True, slots=True)
-class WriteDecision:
-    """Store: a decision's receipt → None."""
-
-    decision: Decision
     query: Query
     vector: Vector
-    nearest: tuple[str, float] | None
+    decision_id: str
+    miss: CacheMiss
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +88,4 @@ class Finish:
     answer: Answer | None = None
 
 
-Effect: TypeAlias = (
-    Encode | FindExact | FindNear | WriteHit | WriteDecision | Reserve | Call | Grade | Finish
-)
+Effect: TypeAlias = Encode | FindExact | FindNear | Decide | Reserve | Call | Grade | Finish

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from sls_plugins.errors import NoCandidateLeft
 from sls_plugins.flow.effects import (
+    Decide,
     Effect,
     Encode,
     FindExact,
@@ -10,12 +14,12 @@ from sls_plugins.flow.effects import (
     Finish,
     Grade,
     Reserve,
-    WriteDecision,
-    WriteHit,
 )
 from sls_plugins.flow.parts import Parts
+from sls_plugins.flow.planned import Planned
 from sls_plugins.protocols import Grade as Verdict
-from sls_plugins.types import Answer, Outcome, Query
+from sls_plugins.scheduler import eligible
+from sls_plugins.types import Answer, CacheHit, Decision, Outcome, Query, Vector
 
 __all__ = ["log_outcome", "perform"]
 
@@ -28,12 +32,12 @@ def perform(parts: Parts, effect: Effect) -> object:
             result = parts.encoder.encode([text])[0]
         case FindExact(query, decision_id) if parts.cache is not None:
             result = parts.cache.find_exact(query, decision_id)
+            _noted(parts, query, None, result)
         case FindNear(query, vector, decision_id) if parts.cache is not None:
             result = parts.cache.find_near(query, vector, decision_id)
-        case WriteHit(hit, query, vector):
-            parts.log.add_hit(hit, query, vector)
-        case WriteDecision(decision, query, vector, nearest):
-            parts.log.add_decision(decision, query, vector, nearest)
+            _noted(parts, query, vector, result)
+        case Decide():
+            result = _decide(parts, effect)
         case Reserve(reservation_id, usd):
             parts.ledger.reserve(reservation_id, usd)
         case Grade(query, answer):
@@ -43,6 +47,47 @@ def perform(parts: Parts, effect: Effect) -> object:
         case _:
             raise TypeError(f"a driver performs {effect!r} itself")
     return result
+
+
+def _noted(parts: Parts, query: Query, vector: Vector | None, found: object) -> None:
+    """Keep the receipt of a hit, and tell the scheduler of a query that cost nothing."""
+    if isinstance(found, CacheHit):
+        parts.log.add_hit(found, query, vector)
+        with parts.lock:
+            parts.scheduler.skip(query)
+
+
+def _decide(parts: Parts, effect: Decide) -> Planned:
+    """Steps 4 and 5. Raises NoCandidateLeft if nothing is eligible."""
+    query, miss = effect.query, effect.miss
+    if query.input_tokens is None:
+        query = replace(query, input_tokens=parts.tokens.count(query.text).tokens)
+    candidates = tuple(parts.candidates.values())
+    fit, ineligible = eligible(query, candidates, query.input_tokens or 0)
+    if not fit:
+        raise NoCandidateLeft(query.id, dict(ineligible))
+    seed = parts.seed_of(effect.decision_id)
+    purse = parts.ledger.purse()
+    with parts.lock:
+        estimates = parts.predictor.predict_one(query, effect.vector, fit)
+        choice = parts.scheduler.decide(query, estimates, purse, seed)
+    decision = Decision(
+        id=effect.decision_id,
+        query_id=query.id,
+        candidate=choice.ranking[0],
+        ranking=choice.ranking,
+        estimates=tuple(estimates),
+        propensity=choice.propensity,
+        price=choice.price,
+        seed=seed,
+        why=choice.why,
+        created_s=parts.clock(),
+        task=query.task,
+        ineligible=tuple(ineligible),
+    )
+    nearest = (miss.nearest.id, miss.similarity or 0.0) if miss.nearest else None
+    parts.log.add_decision(decision, query, effect.vector, nearest)
+    return Planned(decision=decision, query=query, vector=effect.vector, miss=miss)
 
 
 def log_outcome(parts: Parts, outcome: Outcome) -> Outcome:

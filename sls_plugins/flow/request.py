@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from sls_plugins.errors import BudgetExhausted, NoCandidateLeft, ProviderError, StorageError
 from sls_plugins.flow.effects import (
     Call,
+    Decide,
     Effect,
     Encode,
     FindExact,
@@ -22,53 +23,22 @@ from sls_plugins.flow.effects import (
     Finish,
     Grade,
     Reserve,
-    WriteDecision,
-    WriteHit,
 )
 from sls_plugins.flow.parts import Parts
+from sls_plugins.flow.planned import Planned
 from sls_plugins.protocols import Grade as Verdict
-from sls_plugins.scheduler import eligible
 from sls_plugins.types import (
     Answer,
     CacheHit,
     CacheMiss,
-    Decision,
-    Outcome,
     OutcomeKind,
     Query,
     Usage,
-    Vector,
 )
 
-__all__ = ["Planned", "answer", "completed", "plan"]
+__all__ = ["answer", "completed", "plan"]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """A decision with what it was made from."""
-
-    decision: Decision
-    query: Query
-    vector: Vector
-    miss: CacheMiss
-
-    def outcome(self, kind: OutcomeKind, candidate: str, now_s: float) -> Outcome:
-        """A line of the log about one candidate of this decision."""
-        nearest = self.miss.nearest
-        return Outcome(
-            decision_id=self.decision.id,
-            query=self.query,
-            vector=self.vector,
-            candidate=candidate,
-            kind=kind,
-            estimate=self.decision.estimate_of(candidate),
-            propensity=self.decision.propensity if candidate == self.decision.candidate else 1.0,
-            nearest_id=nearest.id if nearest else None,
-            nearest_similarity=self.miss.similarity,
-            created_s=now_s,
-        )
 
 
 Planning: TypeAlias = Generator[Effect, Any, CacheHit | Planned]
@@ -79,26 +49,23 @@ def plan(parts: Parts, query: Query) -> Planning:
     """Steps 1–5: a cache hit, or a decision. Raises NoCandidateLeft if nothing is eligible."""
     decision_id = parts.ids()
     query = query if query.id else replace(query, id=decision_id)
-    if parts.cache is not None and query.cacheable:
-        hit = yield FindExact(query, decision_id)
+    from_cache = parts.cache is not None and query.cacheable
+    if from_cache:
+        hit: CacheHit | None = yield FindExact(query, decision_id)
         if hit is not None:
-            yield WriteHit(hit, query, None)
-            return _served(parts, query, hit)
+            parts.plugins.decided(query, hit)
+            return hit
     vector = yield Encode(query.text)
     miss = CacheMiss(why="the cache is off for this query")
-    if parts.cache is not None and query.cacheable:
+    if from_cache:
         found: CacheHit | CacheMiss = yield FindNear(query, vector, decision_id)
         if isinstance(found, CacheHit):
-            yield WriteHit(found, query, vector)
-            return _served(parts, query, found)
+            parts.plugins.decided(query, found)
+            return found
         miss = found
-    if query.input_tokens is None:
-        query = replace(query, input_tokens=parts.tokens.count(query.text).tokens)
-    decision = _decide(parts, query, vector, decision_id)
-    nearest = (miss.nearest.id, miss.similarity or 0.0) if miss.nearest else None
-    yield WriteDecision(decision, query, vector, nearest)
-    parts.plugins.decided(query, decision)
-    return Planned(decision=decision, query=query, vector=vector, miss=miss)
+    planned: Planned = yield Decide(query, vector, decision_id, miss)
+    parts.plugins.decided(planned.query, planned.decision)
+    return planned
 
 
 def answer(parts: Parts, query: Query) -> Answering:
@@ -124,39 +91,6 @@ def answer(parts: Parts, query: Query) -> Answering:
             parts.plugins.answered(planned.query, result)
             return result
     raise _nothing_left(planned.query.id, causes)
-
-
-def _served(parts: Parts, query: Query, hit: CacheHit) -> CacheHit:
-    with parts.lock:
-        parts.scheduler.skip(query)
-    parts.plugins.decided(query, hit)
-    return hit
-
-
-def _decide(parts: Parts, query: Query, vector: Vector, decision_id: str) -> Decision:
-    candidates = tuple(parts.candidates.values())
-    fit, ineligible = eligible(query, candidates, query.input_tokens or 0)
-    if not fit:
-        raise NoCandidateLeft(query.id, dict(ineligible))
-    seed = parts.seed_of(decision_id)
-    purse = parts.ledger.purse()
-    with parts.lock:
-        estimates = parts.predictor.predict_one(query, vector, fit)
-        choice = parts.scheduler.decide(query, estimates, purse, seed)
-    return Decision(
-        id=decision_id,
-        query_id=query.id,
-        candidate=choice.ranking[0],
-        ranking=choice.ranking,
-        estimates=tuple(estimates),
-        propensity=choice.propensity,
-        price=choice.price,
-        seed=seed,
-        why=choice.why,
-        created_s=parts.clock(),
-        task=query.task,
-        ineligible=tuple(ineligible),
-    )
 
 
 def _try(

@@ -1,0 +1,35 @@
+"""A decision with what it was made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sls_plugins.types import CacheMiss, Decision, Outcome, OutcomeKind, Query, Vector
+
+__all__ = ["Planned"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A decision with what it was made from."""
+
+    decision: Decision
+    query: Query
+    vector: Vector
+    miss: CacheMiss
+
+    def outcome(self, kind: OutcomeKind, candidate: str, now_s: float) -> Outcome:
+        """A line of the log about one candidate of this decision."""
+        nearest = self.miss.nearest
+        return Outcome(
+            decision_id=self.decision.id,
+            query=self.query,
+            vector=self.vector,
+            candidate=candidate,
+            kind=kind,
+            estimate=self.decision.estimate_of(candidate),
+            propensity=self.decision.propensity if candidate == self.decision.candidate else 1.0,
+            nearest_id=nearest.id if nearest else None,
+            nearest_similarity=self.miss.similarity,
+            created_s=now_s,
+        )
