@@ -93,7 +93,7 @@ class DictatedPlugin:
 def measure_overhead(
     encoder: Encoder, load: Load, advance: Callable[[int], None]
 ) -> tuple[Timing, ...]:
-    """Decision given the embedding, exact hit, and the encoder's own time, taken in turns.
+    """Decision given the embedding, exact hit, and the encoder's own time, one after the other.
 
     `advance` is told how many queries are done, of `load.entries + load.queries`.
     """
@@ -115,17 +115,15 @@ def measure_overhead(
 def _timings(
     engine: Engine, encoder: Encoder, load: Load, advance: Callable[[int], None]
 ) -> tuple[Timing, ...]:
-    decisions, hits, encodings = [], [], []
-    for place in range(load.queries):
-        fresh, old = (
-            Query(text=_text(load.entries + place)),
-            Query(text=_text(place % load.entries)),
-        )
-        engine.parts.encoder.encode([fresh.text])  # the memo has it now: encoding is not timed
-        decisions.append(_timed(partial(engine.plan, fresh)))
-        hits.append(_timed(partial(engine.plan, old)))
-        encodings.append(_timed(partial(encoder.encode, [fresh.text])))
-        advance(load.entries + place)
+    fresh = [Query(text=_text(load.entries + place)) for place in range(load.queries)]
+    old = [Query(text=_text(place % load.entries)) for place in range(load.queries)]
+    engine.parts.encoder.encode([query.text for query in fresh])  # kept in the memo: not timed
+    decisions = [_timed(partial(engine.plan, query)) for query in fresh]
+    advance(load.entries + load.queries // 3)
+    hits = [_timed(partial(engine.plan, query)) for query in old]
+    advance(load.entries + 2 * load.queries // 3)
+    encodings = [_timed(partial(encoder.encode, [query.text])) for query in fresh]
+    advance(load.entries + load.queries)
     return (
         _timing(f"decision ({load.entries} entries, {load.candidates} candidates)", decisions),
         _timing("exact hit", hits),

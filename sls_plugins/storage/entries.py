@@ -64,6 +64,7 @@ _REVOKE = (
     .where(_columns.id.in_(bindparam("ids", expanding=True)))
     .values(revoked=True)
 )
+_ADD = cache_entries.insert()
 _VECTORS = (
     select(_columns.id, _columns.tenant, _columns.scope, _columns.vector)
     .where(
@@ -108,7 +109,7 @@ class SqlEntryStore:
         def insert(sql: Connection) -> None:
             at = _place(entry.space, entry.key)
             sql.execute(_REPLACED, {**at, "entry_id": entry.id})
-            sql.execute(cache_entries.insert(), entry_values(entry, blob, fingerprint))
+            sql.execute(_ADD, entry_values(entry, blob, fingerprint))
 
         self._database.write_later(insert, TOPIC)
 

@@ -24,6 +24,9 @@ from sls_plugins.types import CacheHit, Decision, Outcome, OutcomeKind, Query, S
 
 __all__ = ["SqlOutcomeLog"]
 
+_ADD_DECISION = decisions.insert()
+_APPEND = outcomes.insert()
+
 _lines = outcomes.c
 _made = decisions.c
 _answered = outcomes.alias("answered")
@@ -103,7 +106,7 @@ class SqlOutcomeLog:
 
         def insert(sql: Connection) -> None:
             values = {**query_values(query), **decision_values(decision, nearest), "vector": blob}
-            sql.execute(decisions.insert(), values)
+            sql.execute(_ADD_DECISION, values)
 
         self._database.write_later(insert)
 
@@ -113,7 +116,7 @@ class SqlOutcomeLog:
 
         def insert(sql: Connection) -> None:
             values = {**query_values(query), **hit_values(hit), "vector": blob}
-            sql.execute(decisions.insert(), values)
+            sql.execute(_ADD_DECISION, values)
 
         self._database.write_later(insert)
 
@@ -126,7 +129,7 @@ class SqlOutcomeLog:
 
         def insert(sql: Connection) -> int:
             try:
-                written = sql.execute(outcomes.insert(), values)
+                written = sql.execute(_APPEND, values)
             except IntegrityError as error:
                 raise UnknownDecisionError(outcome.decision_id) from error
             key = written.inserted_primary_key
