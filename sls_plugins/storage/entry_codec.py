@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row
@@ -46,16 +47,7 @@ def entry_values(entry: CacheEntry, vector: bytes | None, fingerprint: str) -> d
 
 def entry_of(row: Row[Any]) -> CacheEntry:
     """The cache entry of a row (its vector and fingerprint are not part of it)."""
-    rest = json.loads(row.answer)
-    answer = Answer(
-        text=row.answer_text,
-        candidate=row.candidate,
-        source=Source(rest.pop("source")),
-        payload=row.payload,
-        usage=usage_of(rest.pop("usage")),
-        failures=tuple((name, why) for name, why in rest.pop("failures")),
-        **rest,
-    )
+    answer = _answer_of(row.answer, row.answer_text, row.candidate, row.payload)
     return CacheEntry(
         id=row.id,
         space=Space(row.tenant, row.scope),
@@ -69,4 +61,19 @@ def entry_of(row: Row[Any]) -> CacheEntry:
         revoked=row.revoked,
         good=row.good,
         bad=row.bad,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _answer_of(rest: str, text: str, candidate: str, payload: str | None) -> Answer:
+    """The answer of its columns; those that are looked at again and again are read once."""
+    values = json.loads(rest)
+    return Answer(
+        text=text,
+        candidate=candidate,
+        source=Source(values.pop("source")),
+        payload=payload,
+        usage=usage_of(values.pop("usage")),
+        failures=tuple((name, why) for name, why in values.pop("failures")),
+        **values,
     )
