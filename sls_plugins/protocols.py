@@ -309,6 +309,9 @@ class Cache(Learns, Protocol):
     def revoke(self, entry_id: str) -> None:
         """Never serve this stored answer again."""
 
+    def clear(self, tenant: str, scope_prefix: str = "") -> int:
+        """Revoke a tenant's answers whose scope begins so; returns how many."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grade:

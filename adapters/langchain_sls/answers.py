@@ -17,7 +17,7 @@ from langchain_core.outputs import ChatResult
 
 from sls_plugins.types import Answer, Usage
 
-__all__ = ["answer_of", "message_answer", "message_of", "usage_of"]
+__all__ = ["BILLS", "answer_of", "is_finished", "message_answer", "message_of", "usage_of"]
 
 _FINISHED = frozenset(
     {
@@ -35,7 +35,7 @@ _FINISHED = frozenset(
 )
 """Reasons to end an answer, over the providers, that mean it is whole; others are not trusted."""
 
-_BILLS = ("token_usage", "usage")
+BILLS = ("token_usage", "usage")
 """Where providers put their own counts into the response's metadata."""
 
 
@@ -94,6 +94,12 @@ def usage_of(told: UsageMetadata | None) -> Usage | None:
     )
 
 
+def is_finished(metadata: Mapping[str, Any]) -> bool:
+    """Whether nothing in the metadata says that the answer was cut off or refused."""
+    told = [metadata.get(key) or "" for key in ("finish_reason", "stop_reason", "status")]
+    return all(str(reason).lower() in _FINISHED for reason in told)
+
+
 def _billed_usd(metadata: Mapping[str, Any]) -> float | None:
     """What the provider says it charged; OpenRouter and others put it beside the token counts."""
     bill = metadata.get("token_usage")
@@ -109,9 +115,7 @@ def _is_whole(message: BaseMessage) -> bool:
         return False
     if message.additional_kwargs.get("refusal") or message.additional_kwargs.get("function_call"):
         return False
-    metadata = message.response_metadata
-    told = [metadata.get(key) or "" for key in ("finish_reason", "stop_reason", "status")]
-    return all(str(reason).lower() in _FINISHED for reason in told)
+    return is_finished(message.response_metadata)
 
 
 def _dump(message: BaseMessage) -> str:
@@ -119,7 +123,7 @@ def _dump(message: BaseMessage) -> str:
     kept = {
         key: value
         for key, value in message.response_metadata.items()
-        if key not in _BILLS and key != "sls"
+        if key not in BILLS and key != "sls"
     }
     plain = AIMessage(
         content=message.content,

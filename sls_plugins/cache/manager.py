@@ -151,6 +151,17 @@ class SemanticCache:
         self._entries.revoke([entry_id])
         self._forget([entry_id])
 
+    def clear(self, tenant: str, scope_prefix: str = "") -> int:
+        """Revoke a tenant's answers whose scope begins so; returns how many. Reads every row."""
+        mine = [
+            entry.id
+            for entry in self._entries.vectors(self._fingerprint, self._clock())
+            if entry.space.tenant == tenant and entry.space.scope.startswith(scope_prefix)
+        ]
+        self._entries.revoke(mine)
+        self._forget(mine)
+        return len(mine)
+
     def learn_one(self, outcome: Outcome) -> None:
         """Learn from one line of the log whether the neighbour it names was right."""
         from_cache = outcome.source is Source.CACHE

@@ -12,7 +12,7 @@ from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.streams import AnswerStream, StreamHost
 from sls_plugins.errors import SLSError
 from sls_plugins.protocols import Call
-from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Feedback, Query
+from sls_plugins.types import Answer, CacheHit, CacheMiss, Candidate, Decision, Feedback, Query
 
 __all__ = ["Engine"]
 
@@ -58,6 +58,18 @@ class Engine:
     def stream(self, query: Query, host: StreamHost[ChunkT]) -> AnswerStream[ChunkT]:
         """The whole flow, chunk by chunk; until the first chunk another candidate may take over."""
         return AnswerStream(self.parts, flow.answer(self.parts, query), host)
+
+    def look_up(self, query: Query) -> CacheHit | CacheMiss:
+        """What the cache alone says: a hit (recorded, so that feedback is welcome), or a miss."""
+        return self._drive(flow.look_up(self.parts, query), _no_call)
+
+    def keep(self, query: Query, answer: Answer) -> str:
+        """Take in an answer that was given elsewhere; returns a decision id for `feedback`.
+
+        It is stored if it is worth storing, and the cache learns from it; it is not charged.
+        `answer.candidate` tells who gave it: a candidate of this engine or any other name.
+        """
+        return flow.keep(self.parts, query, answer)
 
     def record(self, decision_id: str, answer: Answer) -> None:
         """Tell what came of a decision of `plan`: its usage, cost and latency.

@@ -1,6 +1,7 @@
 """One request as a generator that asks for effects; drivers in `engine` perform them."""
 
 from sls_plugins.flow.afterwards import feedback, record, revoke
+from sls_plugins.flow.cached import keep, look_up
 from sls_plugins.flow.effects import (
     Call,
     Effect,
@@ -29,6 +30,8 @@ __all__ = [
     "Reserve",
     "answer",
     "feedback",
+    "keep",
+    "look_up",
     "perform",
     "plan",
     "record",

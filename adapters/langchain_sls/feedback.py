@@ -1,0 +1,169 @@
+"""A callback handler that tells the engine what became of its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import ToolMessage
+from langchain_core.outputs import ChatGenerationChunk, GenerationChunk, LLMResult
+
+from langchain_sls.runs import RunBook
+from sls_plugins.engine import Engine
+from sls_plugins.errors import InputError
+
+__all__ = ["SLSFeedbackHandler"]
+
+PARSER, TOOL = "output_parser", "tool"
+"""The sources under which failures are reported."""
+
+_MESSAGE_ID = "lc_run--"
+
+
+class SLSFeedbackHandler(BaseCallbackHandler):
+    """Ties LangChain's runs to the engine's decisions; hand it to a chain's outermost call.
+
+    ``chain.invoke(…, {"callbacks": [handler]})``, blocking or async. An answer that an output
+    parser cannot read is graded 0 by the source "output_parser", one whose tool call fails (as far
+    as the tool is told the call's id) by the source "tool": each decision once. Decisions are those
+    of ChatSLS, SLSRouter (if its output is a message) and SLSCache. `feedback` grades by run id, as
+    LangSmith does. It remembers the newest `capacity` runs; what goes wrong in it LangChain logs as
+    a warning.
+    """
+
+    run_inline = True  # keeping books takes microseconds; a thread for each token would take more
+
+    def __init__(self, engine: Engine, capacity: int = 10_000) -> None:
+        """The engine that makes the decisions."""
+        self._engine = engine
+        self._runs = RunBook(capacity)
+
+    def feedback(
+        self, run_id: UUID | str, key: str = "user_score", *, score: float, weight: float = 1.0
+    ) -> tuple[str, ...]:
+        """Grade (0…1) what was decided in a run and those inside it; returns the decision ids.
+
+        `run_id` may also be a message's id that tells its run ("lc_run--…"); `key` becomes the
+        feedback's source. Raises InputError for a run in which nothing was decided as far as is
+        remembered, InvalidFeedbackError for a score out of range.
+        """
+        ids = self._decisions(run_id)
+        for decision_id in ids:
+            self._engine.feedback(decision_id, float(score), source=key, weight=weight)
+        return ids
+
+    async def afeedback(
+        self, run_id: UUID | str, key: str = "user_score", *, score: float, weight: float = 1.0
+    ) -> tuple[str, ...]:
+        """`feedback` without blocking."""
+        ids, engine = self._decisions(run_id), self._engine.as_async()
+        for decision_id in ids:
+            await engine.feedback(decision_id, float(score), source=key, weight=weight)
+        return ids
+
+    def on_chain_start(  # noqa: D102 - LangChain's, as are those below
+        self,
+        serialized: dict[str, Any] | None,  # noqa: ARG002
+        inputs: Any,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        run_type: str | None = None,
+        **_: Any,
+    ) -> None:
+        self._runs.begin(run_id, parent_run_id, is_parser=run_type == "parser", given=inputs)
+
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **_: Any) -> None:  # noqa: D102
+        self._runs.made(run_id, outputs)
+        self._runs.end(run_id)
+
+    async def on_chain_error(  # noqa: D102
+        self, error: BaseException, *, run_id: UUID, inputs: Any = None, **_: Any
+    ) -> None:
+        await self._report(self._runs.failed(run_id, error, inputs), PARSER)
+
+    def on_chat_model_start(  # noqa: D102
+        self,
+        serialized: dict[str, Any],  # noqa: ARG002
+        messages: Sequence[Any],  # noqa: ARG002
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        **_: Any,
+    ) -> None:
+        self._runs.begin(run_id, parent_run_id)
+
+    def on_llm_new_token(  # noqa: D102
+        self,
+        token: str | list[str | dict[str, Any]],  # noqa: ARG002
+        *,
+        chunk: GenerationChunk | ChatGenerationChunk | None = None,
+        run_id: UUID,
+        **_: Any,
+    ) -> None:
+        if isinstance(chunk, ChatGenerationChunk):
+            self._runs.made(run_id, chunk.message)
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:  # noqa: D102
+        for each in (one for generations in response.generations for one in generations):
+            self._runs.made(run_id, getattr(each, "message", None))
+        self._runs.end(run_id)
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:  # noqa: D102
+        self._runs.end(run_id, error)  # the engine knows what failed
+
+    def on_tool_start(  # noqa: D102
+        self,
+        serialized: dict[str, Any],  # noqa: ARG002
+        input_str: str,  # noqa: ARG002
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        **_: Any,
+    ) -> None:
+        self._runs.begin(run_id, parent_run_id)
+
+    async def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:  # noqa: D102
+        if isinstance(output, ToolMessage) and output.status == "error":
+            await self._report(self._runs.tool_failed(run_id, output.tool_call_id), TOOL)
+        else:
+            self._runs.end(run_id)
+
+    async def on_tool_error(  # noqa: D102
+        self,
+        error: BaseException,
+        *,
+        run_id: UUID,
+        tool_call_id: str | None = None,
+        **_: Any,
+    ) -> None:
+        if isinstance(error, Exception):  # else somebody interrupted it
+            await self._report(self._runs.tool_failed(run_id, tool_call_id, error), TOOL)
+        else:
+            self._runs.end(run_id, error)
+
+    async def _report(self, decision_id: str | None, source: str) -> None:
+        if decision_id is not None:
+            await self._engine.as_async().feedback(decision_id, 0.0, source=source)
+
+    def _decisions(self, run_id: UUID | str) -> tuple[str, ...]:
+        ids = self._runs.decisions(_uuid(run_id))
+        if not ids:
+            raise InputError(
+                f"no decision of run {run_id} is remembered: was the handler among the callbacks "
+                "of its outermost call, in this process, and not too long ago? Feedback by "
+                "decision id has no such limits: engine.feedback"
+            )
+        return ids
+
+
+def _uuid(run_id: UUID | str) -> UUID:
+    """The run's id, also from a message's id. Raises InputError if it is neither."""
+    if isinstance(run_id, UUID):
+        return run_id
+    try:
+        return UUID(run_id.removeprefix(_MESSAGE_ID)[:36])
+    except ValueError as error:
+        raise InputError(f"{run_id!r} is no id of a run (a UUID), nor tells one") from error
