@@ -69,8 +69,11 @@ class LagrangeScheduler:
         self._pacer.observe(None)
 
     def learn_one(self, outcome: Outcome) -> None:
-        """Learn what a decision really cost and how good it was."""
-        if outcome.source is Source.CACHE:
+        """Learn what a decision really cost and how good it was.
+
+        Without an estimate nobody here chose: an answer given elsewhere is not on this account.
+        """
+        if outcome.source is Source.CACHE or outcome.estimate is None:
             return
         if outcome.kind is OutcomeKind.ANSWERED and outcome.cost_usd is not None:
             self._pacer.settle(outcome.query.id, outcome.cost_usd)

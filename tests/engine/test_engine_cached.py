@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import numpy as np
 import pytest
 
-from sls_plugins import Answer, CacheHit, Outcome, Query, Source, Usage, hookimpl
+from sls_plugins import Answer, Budget, CacheHit, Outcome, Query, Source, Usage, hookimpl
 from sls_plugins.protocols import Context, Grade
 from sls_plugins.types import CacheMiss
 
@@ -154,3 +155,13 @@ def test_clearing_keeps_to_its_tenant_and_scopes(make_engine, tmp_path):
 
 def _is_hit(found: CacheHit | CacheMiss) -> bool:
     return isinstance(found, CacheHit)
+
+
+def test_grades_of_kept_answers_do_not_move_the_schedule(make_engine):
+    """Who answers elsewhere is not on the account of a target quality."""
+    engine = make_engine(budget=Budget(target_quality=0.9))
+    before = engine.parts.scheduler.save()
+    kept = engine.keep(Query(text="What is a heap?"), Answer(text="A tree.", candidate="elsewhere"))
+    engine.feedback(kept, 0.0)
+    after = engine.parts.scheduler.save()
+    assert all(np.array_equal(before[key], after[key]) for key in before)
