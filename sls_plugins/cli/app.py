@@ -21,6 +21,7 @@ from sls_plugins.cli.doctor import doctor
 from sls_plugins.cli.front import front
 from sls_plugins.cli.plugins import plugins
 from sls_plugins.cli.replay import replay
+from sls_plugins.cli.study import study
 from sls_plugins.errors import SLSError
 
 __all__ = ["app"]
@@ -68,5 +69,5 @@ def root(
     """SLS: a scheduler for large language models."""
 
 
-for command in (demo, replay, cache_replay, front, bench, plugins, doctor):
+for command in (demo, replay, cache_replay, front, bench, study, plugins, doctor):
     app.command()(command)

@@ -11,6 +11,7 @@ __all__ = [
     "DemoArguments",
     "FrontArguments",
     "ReplayArguments",
+    "StudyArguments",
 ]
 
 
@@ -93,3 +94,16 @@ class FrontArguments:
     seed: int
     json: Path | None
     html: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyArguments:
+    """Options of `sls study`; without a name the studies are listed."""
+
+    name: str | None
+    traces: Path
+    seeds: int
+    encoder: str
+    embeddings: Path
+    limit: int | None
+    json: Path | None

@@ -19,7 +19,7 @@ from sls_plugins.cli.lazy import work
 from sls_plugins.settings import CacheSettings
 
 REPO = Path(__file__).resolve().parents[2]
-COMMANDS = ("demo", "replay", "cache-replay", "front", "bench", "plugins", "doctor")
+COMMANDS = ("demo", "replay", "cache-replay", "front", "bench", "study", "plugins", "doctor")
 PLAIN = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200", "SLS_LOAD_PLUGINS": ""}
 MODELS = {
     "small": {"input_usd_per_mtok": 0.1, "output_usd_per_mtok": 0.2},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,15 +18,9 @@ from rich.progress import (
 from rich.table import Table
 
 from sls_plugins.evaluation.results import Fact, Policy, Report
+from sls_plugins.evaluation.study import Advance
 
 __all__ = ["Advance", "facts_table", "policies_table", "progress", "show", "show_report", "tell"]
-
-
-class Advance(Protocol):
-    """Moves a progress bar."""
-
-    def __call__(self, done: int, note: str = "") -> None:
-        """So many are done; `note` stands beside the bar."""
 
 
 def show(*things: object) -> None:

@@ -1,0 +1,1 @@
+"""Questions to recorded traces, one module each; `sls study` lists and runs them."""
