@@ -54,7 +54,7 @@ class SLSCache(BaseCache):
         if query is None:
             return None
         try:
-            return _served(self._engine.look_up(query))
+            return _served(self._engine.cache.look_up(query))
         except StorageError:
             _log.exception("the cache could not be read; the model is called")
             return None
@@ -65,7 +65,7 @@ class SLSCache(BaseCache):
         if query is None:
             return None
         try:
-            return _served(await self._engine.as_async().look_up(query))
+            return _served(await self._engine.as_async().cache.look_up(query))
         except StorageError:
             _log.exception("the cache could not be read; the model is called")
             return None
@@ -76,7 +76,7 @@ class SLSCache(BaseCache):
         if query is None or not answer.cacheable:
             return
         try:
-            self._engine.keep(query, answer)
+            self._engine.cache.keep(query, answer)
         except StorageError:
             _log.exception("an answer could not be kept")
 
@@ -86,7 +86,7 @@ class SLSCache(BaseCache):
         if query is None or not answer.cacheable:
             return
         try:
-            await self._engine.as_async().keep(query, answer)
+            await self._engine.as_async().cache.keep(query, answer)
         except StorageError:
             _log.exception("an answer could not be kept")
 
@@ -96,9 +96,7 @@ class SLSCache(BaseCache):
         That holds in every process and after a restart. What was learnt from the answers stays, and
         so do the log and answers of ChatSLS. It reads all rows of the cache: no call for each user.
         """
-        cache = self._engine.parts.cache
-        if cache is not None:
-            cache.clear(self._labels.tenant, self._prefix)
+        self._engine.cache.clear(self._labels.tenant, self._prefix)
 
     def _query(self, prompt: str, llm_string: str) -> Query | None:
         """What is asked, inside its walls; None if it must not be answered from a cache."""

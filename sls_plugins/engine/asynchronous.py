@@ -10,10 +10,11 @@ from typing import Any, Protocol, TypeVar
 
 from sls_plugins import flow
 from sls_plugins.engine.boundary import provider
+from sls_plugins.engine.desk import AsyncEngineCache
 from sls_plugins.engine.streams import AsyncAnswerStream, AsyncStreamHost
 from sls_plugins.errors import SLSError
 from sls_plugins.protocols import AsyncCall
-from sls_plugins.types import Answer, CacheHit, CacheMiss, Candidate, Decision, Feedback, Query
+from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Feedback, Query
 
 __all__ = ["AsyncEngine"]
 
@@ -43,6 +44,7 @@ class AsyncEngine:
         self.parts = engine.parts
         self._close = engine.close
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sls")
+        self.cache = AsyncEngineCache(engine.parts, self._in_thread)
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -69,14 +71,6 @@ class AsyncEngine:
     def stream(self, query: Query, host: AsyncStreamHost[ChunkT]) -> AsyncAnswerStream[ChunkT]:
         """The whole flow, chunk by chunk."""
         return AsyncAnswerStream(self.parts, flow.answer(self.parts, query), host, self._in_thread)
-
-    async def look_up(self, query: Query) -> CacheHit | CacheMiss:
-        """What the cache alone says: a hit (recorded, so that feedback is welcome), or a miss."""
-        return await self._drive(flow.look_up(self.parts, query), _no_call)
-
-    async def keep(self, query: Query, answer: Answer) -> str:
-        """Take in an answer that was given elsewhere; returns a decision id for `feedback`."""
-        return await self._in_thread(partial(flow.keep, self.parts, query, answer))
 
     async def record(self, decision_id: str, answer: Answer) -> None:
         """Tell what came of a decision of `plan`."""

@@ -9,10 +9,11 @@ from typing import Any, Self, TypeVar
 from sls_plugins import flow
 from sls_plugins.engine.asynchronous import AsyncEngine
 from sls_plugins.engine.boundary import provider
+from sls_plugins.engine.desk import EngineCache
 from sls_plugins.engine.streams import AnswerStream, StreamHost
 from sls_plugins.errors import SLSError
 from sls_plugins.protocols import Call
-from sls_plugins.types import Answer, CacheHit, CacheMiss, Candidate, Decision, Feedback, Query
+from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Feedback, Query
 
 __all__ = ["Engine"]
 
@@ -24,13 +25,15 @@ class Engine:
     """Answers queries from the cache or with the candidate that is worth its price, and learns.
 
     Made by `build`. Threads may share it. Close it (or use it in a `with` block) so that what was
-    learnt is saved; whatever reached the database is not lost without that either.
+    learnt is saved; whatever reached the database is not lost without that either. `cache` is the
+    cache alone: for looking up, keeping and clearing.
     """
 
     def __init__(self, parts: flow.Parts, closers: tuple[Callable[[], None], ...] = ()) -> None:
         """`closers` are called in order by `close`."""
         self.parts = parts
         self._closers = closers
+        self.cache = EngineCache(parts)
         self._open = True
         self._twin = AsyncEngine(self)
 
@@ -58,18 +61,6 @@ class Engine:
     def stream(self, query: Query, host: StreamHost[ChunkT]) -> AnswerStream[ChunkT]:
         """The whole flow, chunk by chunk; until the first chunk another candidate may take over."""
         return AnswerStream(self.parts, flow.answer(self.parts, query), host)
-
-    def look_up(self, query: Query) -> CacheHit | CacheMiss:
-        """What the cache alone says: a hit (recorded, so that feedback is welcome), or a miss."""
-        return self._drive(flow.look_up(self.parts, query), _no_call)
-
-    def keep(self, query: Query, answer: Answer) -> str:
-        """Take in an answer that was given elsewhere; returns a decision id for `feedback`.
-
-        It is stored if it is worth storing, and the cache learns from it; it is not charged.
-        `answer.candidate` tells who gave it: a candidate of this engine or any other name.
-        """
-        return flow.keep(self.parts, query, answer)
 
     def record(self, decision_id: str, answer: Answer) -> None:
         """Tell what came of a decision of `plan`: its usage, cost and latency.

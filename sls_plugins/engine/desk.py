@@ -1,0 +1,82 @@
+"""The cache alone, for hosts which call their models themselves and for those who tend it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from sls_plugins import flow
+from sls_plugins.types import Answer, CacheHit, CacheMiss, Query
+
+__all__ = ["AsyncEngineCache", "EngineCache"]
+
+ResultT = TypeVar("ResultT")
+
+
+class InThread(Protocol):
+    """Runs blocking work beside the event loop."""
+
+    def __call__(self, work: Callable[[], ResultT]) -> Awaitable[ResultT]:
+        """The work's result."""
+
+
+class EngineCache:
+    """What an engine's cache does on its own: `engine.cache`. Threads may share it."""
+
+    def __init__(self, parts: flow.Parts) -> None:
+        """Made by `Engine`."""
+        self._parts = parts
+
+    def look_up(self, query: Query) -> CacheHit | CacheMiss:
+        """What the cache alone says: a hit (recorded, so that feedback is welcome), or a miss."""
+        return _drive(self._parts, flow.look_up(self._parts, query))
+
+    def keep(self, query: Query, answer: Answer) -> str:
+        """Take in an answer that was given elsewhere; returns a decision id for `feedback`.
+
+        It is stored if it is worth storing, and the cache learns from it; it is not charged.
+        `answer.candidate` tells who gave it: a candidate of this engine or any other name.
+        """
+        return flow.keep(self._parts, query, answer)
+
+    def clear(self, tenant: str = "", scope_prefix: str = "") -> int:
+        """Never again serve a tenant's answers whose scope begins so; returns how many.
+
+        That holds in every process and after a restart. It reads all rows of the cache.
+        """
+        return self._parts.cache.clear(tenant, scope_prefix) if self._parts.cache else 0
+
+
+class AsyncEngineCache:
+    """`EngineCache` for async hosts: `await async_engine.cache.look_up(query)`."""
+
+    def __init__(self, parts: flow.Parts, in_thread: InThread) -> None:
+        """Made by `AsyncEngine`."""
+        self._cache = EngineCache(parts)
+        self._in_thread = in_thread
+
+    async def look_up(self, query: Query) -> CacheHit | CacheMiss:
+        """What the cache alone says: a hit (recorded, so that feedback is welcome), or a miss."""
+        return await self._in_thread(partial(self._cache.look_up, query))
+
+    async def keep(self, query: Query, answer: Answer) -> str:
+        """Take in an answer that was given elsewhere; returns a decision id for `feedback`."""
+        return await self._in_thread(partial(self._cache.keep, query, answer))
+
+    async def clear(self, tenant: str = "", scope_prefix: str = "") -> int:
+        """Never again serve a tenant's answers whose scope begins so; returns how many."""
+        return await self._in_thread(partial(self._cache.clear, tenant, scope_prefix))
+
+
+def _drive(parts: flow.Parts, steps: Generator[flow.Effect, Any, ResultT]) -> ResultT:
+    """Perform the effects of a flow that calls nobody."""
+    try:
+        effect = next(steps)
+        while True:
+            effect = steps.send(flow.perform(parts, effect))
+    except StopIteration as done:
+        value: ResultT = done.value
+        return value
+    finally:
+        steps.close()
