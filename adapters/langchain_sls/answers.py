@@ -39,7 +39,7 @@ BILLS = ("token_usage", "usage")
 """Where providers put their own counts into the response's metadata."""
 
 
-def answer_of(result: ChatResult, latency_s: float) -> Answer:
+def answer_of(result: ChatResult, latency_s: float | None = None) -> Answer:
     """The answer in a chat result, whose live object stays with it. Raises ValueError if empty."""
     if not result.generations:
         raise ValueError("the chat model returned no generation")

@@ -169,7 +169,7 @@ class ChatSLS(LabelledChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         query = self._query(messages, stop, run_manager, kwargs)
         stamp = Stamp(replaces=run_manager is not None)
-        host = ChatHost(self.models, self.timer)
+        host = ChatHost(self.models)
         with closing(self.engine.stream(query, host)) as chunks:
             for chunk in chunks:
                 passed = chunk
@@ -188,7 +188,7 @@ class ChatSLS(LabelledChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         query = self._query(messages, stop, run_manager, kwargs)
         stamp = Stamp(replaces=run_manager is not None)
-        host = AsyncChatHost(self.models, self.timer)
+        host = AsyncChatHost(self.models)
         async with aclosing(self._async.stream(query, host)) as chunks:
             async for chunk in chunks:
                 passed = chunk

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,7 +27,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, patch_config
 from langchain_sls.answers import message_answer, message_of, usage_of
 from langchain_sls.inner import as_chunk
 from langchain_sls.messages import Labels, Turn, query_of
-from langchain_sls.streaming import Stamp, Stopwatch
+from langchain_sls.streaming import Stamp
 from sls_plugins.errors import InvalidQueryError
 from sls_plugins.types import Answer, Candidate, Query, Source, Usage
 
@@ -163,14 +162,9 @@ def _total(counter: UsageMetadataCallbackHandler) -> Usage | None:
 class _Host:
     """What both hosts share: joining and replaying."""
 
-    def __init__(
-        self,
-        routes: Mapping[str, Runnable[Any, Any]],
-        timer: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        """A host serves one stream; `timer` tells seconds."""
+    def __init__(self, routes: Mapping[str, Runnable[Any, Any]]) -> None:
+        """A host serves one stream."""
         self._routes = routes
-        self._watch = Stopwatch(timer)
         self._counter = UsageMetadataCallbackHandler()
 
     def join(self, chunks: Sequence[Any]) -> Answer:
@@ -180,7 +174,7 @@ class _Host:
         whole = chunks[0]
         for chunk in chunks[1:]:
             whole = whole + chunk
-        return answer_of_output(whole, self._counter, self._watch.took_s)
+        return answer_of_output(whole, self._counter)
 
     def replay(self, answer: Answer) -> Iterator[Any]:
         """A stored output as one chunk."""
@@ -196,7 +190,7 @@ class RouteHost(_Host):
         errand = errand_of(query)
         config, self._counter = errand.under(candidate.name)
         route = self._routes[candidate.name]
-        return self._watch.watch(route.stream(errand.input, config, **errand.settings))
+        return route.stream(errand.input, config, **errand.settings)
 
 
 class AsyncRouteHost(_Host):
@@ -207,7 +201,7 @@ class AsyncRouteHost(_Host):
         errand = errand_of(query)
         config, self._counter = errand.under(candidate.name)
         route = self._routes[candidate.name]
-        return self._watch.awatch(route.astream(errand.input, config, **errand.settings))
+        return route.astream(errand.input, config, **errand.settings)
 
 
 class RouteStamp:

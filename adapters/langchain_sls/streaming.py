@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.chat_models import generate_from_stream
@@ -15,51 +15,21 @@ from langchain_sls.inner import as_chunk, inner_of
 from langchain_sls.messages import turn_of
 from sls_plugins.types import Answer, Candidate, Query
 
-__all__ = ["AsyncChatHost", "ChatHost", "Stamp", "Stopwatch"]
-
-ChunkT = TypeVar("ChunkT")
-
-
-class Stopwatch:
-    """Measures what a stream's source takes; while the caller holds a chunk it stands still."""
-
-    def __init__(self, timer: Callable[[], float]) -> None:
-        """`timer` tells seconds."""
-        self._timer = timer
-        self.took_s = 0.0
-
-    def watch(self, source: Iterator[ChunkT]) -> Iterator[ChunkT]:
-        """The chunks of a source."""
-        start_s, self.took_s = self._timer(), 0.0
-        for chunk in source:
-            self.took_s += self._timer() - start_s
-            yield chunk
-            start_s = self._timer()
-        self.took_s += self._timer() - start_s
-
-    async def awatch(self, source: AsyncIterator[ChunkT]) -> AsyncIterator[ChunkT]:
-        """The chunks of an async source."""
-        start_s, self.took_s = self._timer(), 0.0
-        async for chunk in source:
-            self.took_s += self._timer() - start_s
-            yield chunk
-            start_s = self._timer()
-        self.took_s += self._timer() - start_s
+__all__ = ["AsyncChatHost", "ChatHost", "Stamp"]
 
 
 class _Host:
     """What both hosts share: joining and replaying."""
 
-    def __init__(self, models: Mapping[str, BaseChatModel], timer: Callable[[], float]) -> None:
-        """A host serves one stream; `timer` tells seconds."""
+    def __init__(self, models: Mapping[str, BaseChatModel]) -> None:
+        """A host serves one stream."""
         self._models = models
-        self._watch = Stopwatch(timer)
 
     def join(self, chunks: Sequence[ChatGenerationChunk]) -> Answer:
         """The whole answer. Raises ValueError if there is none."""
         if not chunks:
             raise ValueError("the chat model's stream ended without a chunk")
-        return answer_of(generate_from_stream(iter(chunks)), self._watch.took_s)
+        return answer_of(generate_from_stream(iter(chunks)))
 
     def replay(self, answer: Answer) -> Iterator[ChatGenerationChunk]:
         """A stored answer as one chunk."""
@@ -71,7 +41,7 @@ class ChatHost(_Host):
 
     def open(self, candidate: Candidate, query: Query) -> Iterator[ChatGenerationChunk]:
         """The candidate's own chunks."""
-        return self._watch.watch(inner_of(self._models[candidate.name], turn_of(query)).stream())
+        return inner_of(self._models[candidate.name], turn_of(query)).stream()
 
 
 class AsyncChatHost(_Host):
@@ -79,7 +49,7 @@ class AsyncChatHost(_Host):
 
     def open(self, candidate: Candidate, query: Query) -> AsyncIterator[ChatGenerationChunk]:
         """The candidate's own chunks."""
-        return self._watch.awatch(inner_of(self._models[candidate.name], turn_of(query)).astream())
+        return inner_of(self._models[candidate.name], turn_of(query)).astream()
 
 
 class Stamp:

@@ -35,7 +35,7 @@ _FINISHED = frozenset(
 """Reasons to end an answer, over the providers, that mean it is whole; others are not trusted."""
 
 
-def answer_of(said: Said, latency_s: float, chunks: Sequence[Said] = ()) -> Answer:
+def answer_of(said: Said, chunks: Sequence[Said] = ()) -> Answer:
     """The answer in a response, whose live object stays with it.
 
     `chunks` are those that it was streamed in: any of them may tell the usage, or how it ended.
@@ -46,7 +46,6 @@ def answer_of(said: Said, latency_s: float, chunks: Sequence[Said] = ()) -> Answ
         text=_text(said),
         usage=next((usage for each in told if (usage := usage_of(each))), None),
         cost_usd=next((usd for each in told if (usd := billed_usd(each)) is not None), None),
-        latency_s=latency_s,
         cacheable=payload is not None and bool(_text(said).strip()),
         payload=payload,
         raw=said,

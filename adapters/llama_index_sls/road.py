@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
 from dataclasses import dataclass
 from typing import Any
@@ -27,11 +27,10 @@ _dispatcher = get_dispatcher(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Road:
-    """Answers queries: blocking, async, and streaming. `timer` tells seconds."""
+    """Answers queries: blocking, async, and streaming."""
 
     engine: Engine
     ready: Ready
-    timer: Callable[[], float]
 
     def answer(self, query: Query) -> Said:
         """The whole response."""
@@ -46,13 +45,13 @@ class Road:
     def stream(self, query: Query) -> Generator[Said, None, None]:
         """The response in chunks, each with the decision; what it cost is told by the last."""
         span_id = active_span_id.get()  # of the call, not of whoever reads the chunks
-        host = LLMHost(self.ready, self.timer, chat=_is_chat(query))
+        host = LLMHost(self.ready, chat=_is_chat(query))
         return self._chunks(query, host, span_id)
 
     def astream(self, query: Query) -> AsyncGenerator[Said, None]:
         """`stream` without blocking."""
         span_id = active_span_id.get()
-        host = AsyncLLMHost(self.ready, self.timer, chat=_is_chat(query))
+        host = AsyncLLMHost(self.ready, chat=_is_chat(query))
         return self._achunks(query, host, span_id)
 
     def _chunks(
@@ -79,14 +78,12 @@ class Road:
             yield end
 
     def _call(self, candidate: Candidate, query: Query) -> Answer:
-        start_s = self.timer()
         said = self.ready(candidate, query).answer()
-        return answer_of(said, self.timer() - start_s)
+        return answer_of(said)
 
     async def _acall(self, candidate: Candidate, query: Query) -> Answer:
-        start_s = self.timer()
         said = await self.ready(candidate, query).aanswer()
-        return answer_of(said, self.timer() - start_s)
+        return answer_of(said)
 
 
 def _is_chat(query: Query) -> bool:

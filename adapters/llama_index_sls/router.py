@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self, cast
 
@@ -74,7 +73,6 @@ class SLSRouterLLM(FunctionCallingLLM):
     tenant: str = ""
     task: str = ""
     epoch: str = ""
-    timer: Callable[[], float] = Field(default=time.perf_counter, exclude=True, repr=False)
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
@@ -95,7 +93,7 @@ class SLSRouterLLM(FunctionCallingLLM):
         for name in known:
             if name not in self.llms:
                 raise UnknownCandidateError(name, tuple(self.llms), "the engine's candidates")
-        self._road = Road(self.engine, self._ready, self.timer)
+        self._road = Road(self.engine, self._ready)
         self._toolless = frozenset(name for name, llm in self.llms.items() if not calls_tools(llm))
         return self
 

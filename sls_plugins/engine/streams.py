@@ -24,6 +24,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from sls_plugins import flow
 from sls_plugins.engine.boundary import provider
+from sls_plugins.engine.stopwatch import Stopwatch
 from sls_plugins.errors import ProviderError, SLSError
 from sls_plugins.types import Answer, Candidate, Query, Source
 
@@ -41,7 +42,7 @@ class StreamHost(Protocol[ChunkT]):
         """Begin a candidate's answer."""
 
     def join(self, chunks: Sequence[ChunkT]) -> Answer:
-        """The whole answer of these chunks."""
+        """The whole answer of these chunks; its latency is measured by whoever drives the host."""
 
     def replay(self, answer: Answer) -> Iterator[ChunkT]:
         """A cached answer as chunks."""
@@ -66,6 +67,7 @@ class _Stream(Generic[ChunkT]):
     def __init__(self, parts: flow.Parts, steps: Steps) -> None:
         self._parts = parts
         self._steps = steps
+        self._watch = Stopwatch[ChunkT](parts.clock)
         self.known = Answer(text="")
         self.answer: Answer | None = None
 
@@ -90,6 +92,12 @@ class _Stream(Generic[ChunkT]):
         self.known = Answer(
             text="", candidate=name, decision_id=effect.decision.id, estimate=estimate
         )
+
+    def _timed(self, answer: Answer) -> Answer:
+        """The answer with the time that its source took, unless the host knows better."""
+        if answer.latency_s is not None:
+            return answer
+        return replace(answer, latency_s=self._watch.took_s)
 
     def _done(self, answer: Answer) -> Answer:
         self.answer = self.known = answer
@@ -155,16 +163,19 @@ class AnswerStream(_Stream[ChunkT]):
         chunks: list[ChunkT] = []
         try:
             with provider(name):
-                for chunk in self._host.open(effect.candidate, effect.query):
+                source = self._host.open(effect.candidate, effect.query)
+                for chunk in self._watch.watch(source):
                     chunks.append(chunk)
                     yield chunk
         except GeneratorExit:
-            self._cut_short(self._host.join(chunks))
+            self._cut_short(self._timed(self._host.join(chunks)))
             raise
         except ProviderError as error:
-            raise _broken(error, self._host.join(chunks) if chunks else None) from error.__cause__
+            raise _broken(
+                error, self._timed(self._host.join(chunks)) if chunks else None
+            ) from error.__cause__
         with provider(name):
-            return self._host.join(chunks)
+            return self._timed(self._host.join(chunks))
 
 
 class AsyncAnswerStream(_Stream[ChunkT]):
@@ -205,7 +216,7 @@ class AsyncAnswerStream(_Stream[ChunkT]):
                             async for chunk in chunks:
                                 yield chunk
                         with provider(effect.candidate.name):
-                            result: object = self._host.join(self._said)
+                            result: object = self._timed(self._host.join(self._said))
                     else:
                         result = await self._in_thread(partial(flow.perform, self._parts, effect))
                 except SLSError as error:
@@ -226,15 +237,15 @@ class AsyncAnswerStream(_Stream[ChunkT]):
         source = self._host.open(effect.candidate, effect.query)
         try:
             with provider(effect.candidate.name):
-                async for chunk in source:
+                async for chunk in self._watch.awatch(source):
                     self._said.append(chunk)
                     yield chunk
         except (GeneratorExit, asyncio.CancelledError):
             if self._said:
-                self._cut_short(self._host.join(self._said))
+                self._cut_short(self._timed(self._host.join(self._said)))
             raise
         except ProviderError as error:
-            answer = self._host.join(self._said) if self._said else None
+            answer = self._timed(self._host.join(self._said)) if self._said else None
             raise _broken(error, answer) from error.__cause__
         finally:
             if isinstance(source, AsyncGenerator):

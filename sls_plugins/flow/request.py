@@ -104,7 +104,7 @@ def _try(
         yield Reserve(reservation_id, decision.estimate_of(name).cost_high_usd)
         start_s = parts.clock()
         said: Answer = yield Call(decision, candidate, planned.query)
-        elapsed_s = parts.clock() - start_s
+        elapsed_s = max(0.0, parts.clock() - start_s)
         result = replace(
             completed(parts, planned.query, name, said),
             decision_id=decision.id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -49,11 +50,15 @@ def make_engine(settings: Settings) -> Iterator[MakeEngine]:
     made: list[Engine] = []
 
     def make(
-        folder: Path | None = None, *, plugins: tuple[object, ...] = (), **changes: object
+        folder: Path | None = None,
+        *,
+        plugins: tuple[object, ...] = (),
+        clock: Callable[[], float] = time.time,
+        **changes: object,
     ) -> Engine:
         counter = itertools.count(len(made) * 1_000_000)
         changed = Settings(**{**dict(settings), **changes, "folder": folder})
-        engine = build(changed, ids=lambda: f"d{next(counter)}", plugins=plugins)
+        engine = build(changed, ids=lambda: f"d{next(counter)}", plugins=plugins, clock=clock)
         made.append(engine)
         return engine
 

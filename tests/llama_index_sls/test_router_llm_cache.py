@@ -233,7 +233,7 @@ BILLS: list[tuple[object, tuple[int, int, int, int]]] = [
 @pytest.mark.parametrize(("raw", "tokens"), BILLS)
 def test_usage_of_all_kinds(raw: object, tokens: tuple[int, int, int, int]) -> None:
     """Token counts are read from every provider's own form."""
-    answer = answer_of(ChatResponse(message=ChatMessage("Yes."), raw=raw), 0.1)
+    answer = answer_of(ChatResponse(message=ChatMessage("Yes."), raw=raw))
 
     usage = answer.usage
     assert usage is not None
@@ -248,8 +248,8 @@ def test_usage_of_all_kinds(raw: object, tokens: tuple[int, int, int, int]) -> N
 
 def test_untold_usage_is_untold() -> None:
     """A provider that counts nothing leaves the count to the engine; a bill is believed."""
-    silent = answer_of(CompletionResponse(text="Yes."), 0.1)
-    billed = answer_of(CompletionResponse(text="Yes.", raw={"usage": {"cost": 0.25}}), 0.1)
+    silent = answer_of(CompletionResponse(text="Yes."))
+    billed = answer_of(CompletionResponse(text="Yes.", raw={"usage": {"cost": 0.25}}))
 
     assert silent.usage is None
     assert silent.cacheable
@@ -260,4 +260,4 @@ def test_refusals_are_not_stored() -> None:
     """What the provider marks as a refusal is nobody else's answer."""
     raw = {"choices": [{"finish_reason": "stop", "message": {"refusal": "I cannot."}}]}
 
-    assert not answer_of(ChatResponse(message=ChatMessage("I cannot."), raw=raw), 0.1).cacheable
+    assert not answer_of(ChatResponse(message=ChatMessage("I cannot."), raw=raw)).cacheable
