@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sls_plugins.testing.postgres import PostgresServer, find_programs, running
+
 REPO = Path(__file__).resolve().parents[1]
 TRACES = REPO.parent / "shared" / "traces"
 
@@ -35,6 +37,15 @@ def traces() -> Path:
     if not TRACES.is_dir():
         pytest.skip("the recorded traces are not here (../shared/traces)")
     return TRACES
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL server of the tests' own."""
+    if find_programs() is None:
+        pytest.skip("PostgreSQL is not installed here: apt-get install postgresql")
+    with running() as server:
+        yield server
 
 
 class SkipKeeper:

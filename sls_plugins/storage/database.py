@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import weakref
 from contextlib import ExitStack
@@ -21,6 +22,9 @@ from sls_plugins.storage.transactor import Losses, Operation, Transactor
 __all__ = ["Database"]
 
 T = TypeVar("T")
+
+UPGRADES = "sls_plugins.storage.upgrades"
+"""Imported by name when an older database is met: Alembic is slow to import."""
 
 
 class Database:
@@ -133,12 +137,12 @@ class Database:
 
 
 def _create(transactor: Transactor, place: Place) -> None:
-    """Make the tables unless they are there; refuse those of a newer version."""
+    """Make the tables, or bring older ones up; refuse those of a newer version."""
     try:
         prepare(transactor.connection)
         found = _stored_version(transactor.connection)
-        if found is None:
-            [found] = transactor.run([_create_tables])
+        if found is None or found < SCHEMA_VERSION:
+            [found] = transactor.run([_bring_up])
     except SQLAlchemyError as error:
         raise storage_error(place, error) from error
     if found != SCHEMA_VERSION:
@@ -156,14 +160,19 @@ def _stored_version(connection: Connection) -> int | None:
     return None if stored is None else int(stored)
 
 
-def _create_tables(connection: Connection) -> int:
-    """In one excluding transaction, so that two processes may start at the same time."""
+def _bring_up(connection: Connection) -> int:
+    """In one excluding transaction, so that several processes may start at the same time."""
     found = _stored_version(connection)
     if found is None:
         METADATA.create_all(connection)
         values = {"key": "schema_version", "value": str(SCHEMA_VERSION)}
         connection.execute(meta.insert(), values)
-    return SCHEMA_VERSION if found is None else found
+        return SCHEMA_VERSION
+    if found < SCHEMA_VERSION:
+        importlib.import_module(UPGRADES).upgrade(connection, found, SCHEMA_VERSION)
+        stamp = meta.update().where(meta.c.key == "schema_version")
+        connection.execute(stamp.values(value=str(SCHEMA_VERSION)))
+    return max(found, SCHEMA_VERSION)
 
 
 def _close(pid: int, access: DirectAccess | QueuedAccess, engine: Engine) -> None:

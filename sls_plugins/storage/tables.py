@@ -22,14 +22,18 @@ __all__ = [
     "cache_entries",
     "charges",
     "decisions",
+    "events",
+    "feedback",
     "meta",
     "outcomes",
     "reservations",
+    "runs",
     "snapshots",
     "spend",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Each version has a revision in `migrations/versions`: what is changed here is changed there."""
 
 METADATA = MetaData()
 
@@ -142,4 +146,39 @@ snapshots = Table(
     Column("fingerprint", Text, nullable=False),
     Column("created_s", Double, nullable=False),
     Column("npz", LargeBinary, nullable=False),
+    Column("facts", Text),  # what else is known of it, as JSON
+)
+
+feedback = Table(  # what was said of answers; without `seq` it waits for its decision
+    "feedback",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("decision_id", Text, nullable=False, index=True),  # or a run's id
+    Column("quality", Double, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("weight", Double, nullable=False),
+    Column("seq", Integer),
+    Column("created_s", Double, nullable=False),
+    Index("feedback_waiting", "seq"),
+)
+
+runs = Table(  # a host's names of decisions
+    "runs",
+    METADATA,
+    Column("run_id", Text, primary_key=True),
+    Column("decision_id", Text, nullable=False),
+    Column("created_s", Double, nullable=False),
+)
+
+events = Table(  # what the updater noticed and did; `id` lets two processes notice it once
+    "events",
+    METADATA,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("candidate", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("facts", Text, nullable=False),  # JSON
+    Column("created_s", Double, nullable=False),
 )

@@ -18,9 +18,16 @@ from sls_plugins.testing.contracts.storage import (
 )
 
 
-@pytest.fixture(params=["memory", "file"])
-def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
-    url = f"sqlite:///{tmp_path}/sls.db" if request.param == "file" else None
+def url_of(kind: str, request: pytest.FixtureRequest) -> str | None:
+    if kind == "postgresql":
+        return request.getfixturevalue("postgres").new_database()
+    folder: Path = request.getfixturevalue("tmp_path")
+    return f"sqlite:///{folder}/sls.db" if kind == "file" else None
+
+
+@pytest.fixture(params=["memory", "file", "postgresql"])
+def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
+    url = url_of(request.param, request)
     opened = open_stores(url, lambda: NOW_S)
     yield opened
     opened.database.close()

@@ -1,0 +1,1 @@
+"""The schema's history: one file per version, applied in order by `storage.upgrades`."""

@@ -1,0 +1,1 @@
+"""One revision per schema version; `v0001` is the first schema that was released."""
