@@ -17,6 +17,8 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field
 
+from sls_plugins.testing.examples_of import example_of
+
 __all__ = ["ScriptedChatModel"]
 
 Said = dict[str, Any]
@@ -116,7 +118,7 @@ class ScriptedChatModel(BaseChatModel):
             if arguments is None:
                 quoted = re.search(r"'(.+?)'", str(messages[-1].text))
                 schema = tool.get("parameters", {})
-                arguments = _example(schema, schema, quoted.group(1) if quoted else "text")
+                arguments = example_of(schema, quoted.group(1) if quoted else "text")
             return "", [ToolCall(name=tool["name"], args=arguments, id="call_1", type="tool_call")]
         return (self.reply if isinstance(self.reply, str) else self.reply(messages)), []
 
@@ -125,23 +127,3 @@ def _usage(messages: Sequence[BaseMessage], text: str) -> UsageMetadata:
     heard = sum(len(str(message.text).split()) for message in messages)
     said = len(text.split())
     return UsageMetadata(input_tokens=heard, output_tokens=said, total_tokens=heard + said)
-
-
-def _example(schema: dict[str, Any], root: dict[str, Any], text: str) -> Any:
-    """A value which a JSON schema allows."""
-    if "$ref" in schema:
-        name = schema["$ref"].rsplit("/", 1)[-1]
-        return _example(root["$defs"][name], root, text)
-    for key in ("anyOf", "allOf", "oneOf"):
-        if key in schema:
-            return _example(schema[key][0], root, text)
-    if "properties" in schema:
-        return {name: _example(part, root, text) for name, part in schema["properties"].items()}
-    kind = schema.get("type")
-    if "enum" in schema or kind == "array":
-        return (
-            schema["enum"][0]
-            if "enum" in schema
-            else [_example(schema.get("items", {}), root, text)]
-        )
-    return {"integer": 3, "number": 3, "boolean": True, "string": text}.get(str(kind), {})
