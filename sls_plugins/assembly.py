@@ -165,7 +165,10 @@ class _Assembly:
             max_error=wanted.max_error,
             near=wanted.near,
             capacity=wanted.capacity,
+            capacity_bytes=wanted.capacity_bytes,
             ttl_s=wanted.ttl_s,
+            ttl_by_task=wanted.ttl_by_task,
+            volatile_ttl_s=wanted.volatile_ttl_s,
         )
         cache = SemanticCache(
             entries=stores.entries,

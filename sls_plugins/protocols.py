@@ -26,6 +26,8 @@ from sls_plugins.types import (
     Purse,
     Query,
     Reservation,
+    Resident,
+    Selection,
     Space,
     State,
     TokenCount,
@@ -139,7 +141,10 @@ class Index(Protocol):
 
 
 class EntryStore(Protocol):
-    """Rows of the cache. Only live rows (not revoked, not expired) are ever returned."""
+    """Rows of the cache. Only live rows (not revoked, not expired) are ever returned.
+
+    An alias is a row whose answer is that of another row: it is live while both are.
+    """
 
     def find_key(self, space: Space, key: str, now_s: float) -> CacheEntry | None:
         """The live row with this exact key, if any."""
@@ -154,10 +159,22 @@ class EntryStore(Protocol):
         """Add to a row's record and return the row, also when revoked; None if unknown."""
 
     def revoke(self, ids: Sequence[str]) -> None:
-        """Make rows unservable, in every process, when this returns."""
+        """Make rows (and their aliases) unservable, in every process, when this returns."""
+
+    def erase(self, ids: Sequence[str]) -> None:
+        """Delete rows (and their aliases)."""
+
+    def use(self, counts: Mapping[str, int]) -> None:
+        """Add to how often rows were served (written behind)."""
 
     def vectors(self, fingerprint: str, now_s: float) -> Iterator[IndexEntry]:
         """Vectors of all live rows made with this encoder, to rebuild an index."""
+
+    def residents(self, now_s: float) -> Iterator[Resident]:
+        """All live rows, the oldest first."""
+
+    def select(self, wanted: Selection) -> Sequence[str]:
+        """Ids of the rows that are meant, also of those not live, and of their aliases."""
 
     def counts(self) -> Mapping[str, int]:
         """Numbers of rows: "live", "revoked"."""
@@ -297,8 +314,10 @@ class Cache(Learns, Protocol):
     def find_near(self, query: Query, vector: Vector, decision_id: str) -> CacheHit | CacheMiss:
         """The nearest stored answer that may be served, or why there is none."""
 
-    def admit(self, query: Query, vector: Vector | None, answer: Answer) -> None:
-        """Keep a fresh answer, if it is worth keeping."""
+    def admit(
+        self, query: Query, vector: Vector | None, answer: Answer, told: Outcome | None = None
+    ) -> None:
+        """Keep a fresh answer, if it is worth keeping; `told` is what the log is told of it."""
 
     def observe(self, outcome: Outcome) -> None:
         """Bring the rows up to date with a graded outcome: their record, and revocation.
@@ -311,6 +330,9 @@ class Cache(Learns, Protocol):
 
     def clear(self, tenant: str, scope_prefix: str = "") -> int:
         """Revoke a tenant's answers whose scope begins so; returns how many."""
+
+    def forget(self, wanted: Selection) -> Sequence[str]:
+        """Delete rows and their vectors; returns the ids of the rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,13 +79,19 @@ class CacheSettings(_Frozen):
     """The semantic cache: on or off, and how wrong it may be.
 
     `max_error` bounds the share of wrong hits among hits. `near=False` keeps to exact repeats.
+    `capacity` is in rows, `capacity_bytes` in bytes of text and vectors. An answer is served for
+    `ttl_s` seconds from when it was made, or as `ttl_by_task` says, and one to a query about the
+    present ("today", "latest") for `volatile_ttl_s` at most (0: it is not kept).
     """
 
     enabled: bool = True
     near: bool = True
     max_error: Annotated[float, Field(gt=0, lt=1)] = 0.02
     capacity: Annotated[int, Field(gt=0)] = 100_000
+    capacity_bytes: Annotated[int, Field(gt=0)] | None = None
     ttl_s: Annotated[float, Field(gt=0)] | None = None
+    ttl_by_task: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    volatile_ttl_s: Annotated[float, Field(ge=0)] | None = 3600.0
 
 
 class PartSettings(_Frozen):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sls_plugins.cache.acceptance import Acceptance, AcceptanceRule, Verdict
-from sls_plugins.cache.admission import Residents, is_storable, is_volatile
+from sls_plugins.cache.admission import is_volatile
 from sls_plugins.cache.features import Pair, pair_of
+from sls_plugins.cache.holdings import Holdings
 from sls_plugins.cache.keys import key_of, space_of
-from sls_plugins.cache.labels import GOOD, is_same_answer, label_of
+from sls_plugins.cache.labels import is_same_answer, label_of
 from sls_plugins.cache.policy import CachePolicy
 from sls_plugins.protocols import Clock, EntryStore, Index
 from sls_plugins.types import (
@@ -19,10 +20,9 @@ from sls_plugins.types import (
     CacheEntry,
     CacheHit,
     CacheMiss,
-    IndexEntry,
     Outcome,
-    OutcomeKind,
     Query,
+    Selection,
     Source,
     State,
     Vector,
@@ -60,12 +60,10 @@ class SemanticCache:
         self._entries = entries
         self._index = index
         self._policy = policy
-        self._fingerprint = fingerprint
         self._clock = clock
         self._acceptance = Acceptance(AcceptanceRule(max_error=policy.max_error))
         self._lock = threading.Lock()
-        live = _reconcile(index, entries.vectors(fingerprint, clock()))
-        self._residents = Residents(live, policy.capacity)
+        self._holdings = Holdings(entries, index, policy, fingerprint, clock)
 
     def find_exact(self, query: Query, decision_id: str) -> CacheHit | None:
         """The stored answer to the same normalised text in the same space, if it may be served."""
@@ -76,7 +74,8 @@ class SemanticCache:
             return None
         doubtless = (row.good + 0.95) / (row.good + row.bad + 1.0)
         verdict = Verdict(accepted=True, p_right=doubtless, why="the same text")
-        return self._hit(query, decision_id, _Offer(entry=row, similarity=1.0, verdict=verdict))
+        offer = _Offer(entry=row, similarity=1.0, verdict=verdict)
+        return self._hit(query, decision_id, offer)
 
     def find_near(self, query: Query, vector: Vector, decision_id: str) -> CacheHit | CacheMiss:
         """The nearest stored answer that may be served, or why there is none."""
@@ -103,64 +102,35 @@ class SemanticCache:
             p_right=best.verdict.p_right,
         )
 
-    def admit(self, query: Query, vector: Vector | None, answer: Answer) -> None:
-        """Keep a fresh answer, if it is worth keeping."""
-        if not is_storable(query, answer) or self._is_barred(query):
-            return
-        now_s, space, key = self._clock(), space_of(query), key_of(query)
-        old = self._entries.find_key(space, key, now_s)
-        entry = CacheEntry(
-            id=answer.decision_id,
-            space=space,
-            key=key,
-            query_id=query.id,
-            text=query.text,
-            answer=answer,
-            task=query.task,
-            created_s=now_s,
-            expires_s=None if self._policy.ttl_s is None else now_s + self._policy.ttl_s,
-        )
-        self._entries.add(entry, vector, self._fingerprint)
-        if old is not None and old.id != entry.id:
-            self._forget([old.id])
-        if vector is not None:
-            self._index.add([IndexEntry(id=entry.id, space=space, vector=vector)])
-        surplus = self._residents.take_in(entry.id)
-        if surplus:
-            self._entries.revoke(surplus)
-            self._forget(surplus)
+    def admit(
+        self, query: Query, vector: Vector | None, answer: Answer, told: Outcome | None = None
+    ) -> None:
+        """Keep a fresh answer, if it is worth keeping; `told` is what the log is told of it.
+
+        Where a near query has the same answer, only a new key to that answer is kept: an alias.
+        """
+        if not self._is_barred(query):
+            self._holdings.admit(query, vector, answer, told)
 
     def observe(self, outcome: Outcome) -> None:
-        """Bring the rows up to date with a graded outcome: their record, and revocation.
+        """Bring the rows up to date with a graded outcome: their record, revocation, aliases.
 
-        A stored answer that was graded bad, for its own query or another, is never served again.
+        A stored answer that was graded bad, for its own query or another, is never served again. A
+        near hit that was graded good becomes an alias: the next such query is an exact repeat.
         """
-        if outcome.quality is None or outcome.kind is OutcomeKind.FAILED:
-            return
-        from_cache = outcome.source is Source.CACHE
-        entry_id = outcome.entry_id if from_cache else outcome.decision_id
-        if not entry_id:
-            return
-        good = outcome.weight * outcome.quality
-        row = self._entries.grade(entry_id, good, outcome.weight - good)
-        if row is not None and (outcome.quality < GOOD or row.bad > row.good):
-            self.revoke(entry_id)
+        self._holdings.observe(outcome)
 
     def revoke(self, entry_id: str) -> None:
-        """Never serve this stored answer again."""
-        self._entries.revoke([entry_id])
-        self._forget([entry_id])
+        """Never serve this stored answer again; of an alias: not for this key."""
+        self._holdings.revoke([entry_id])
 
     def clear(self, tenant: str, scope_prefix: str = "") -> int:
-        """Revoke a tenant's answers whose scope begins so; returns how many. Reads every row."""
-        mine = [
-            entry.id
-            for entry in self._entries.vectors(self._fingerprint, self._clock())
-            if entry.space.tenant == tenant and entry.space.scope.startswith(scope_prefix)
-        ]
-        self._entries.revoke(mine)
-        self._forget(mine)
-        return len(mine)
+        """Revoke a tenant's answers whose scope begins so; returns how many."""
+        return self._holdings.clear(Selection(tenant=tenant, scope=scope_prefix))
+
+    def forget(self, wanted: Selection) -> Sequence[str]:
+        """Delete rows and their vectors; returns the ids of the rows."""
+        return self._holdings.forget(wanted)
 
     def learn_one(self, outcome: Outcome) -> None:
         """Learn from one line of the log whether the neighbour it names was right."""
@@ -182,6 +152,7 @@ class SemanticCache:
 
     def save(self) -> State:
         """All learnt state."""
+        self._holdings.save()
         with self._lock:
             return self._acceptance.save()
 
@@ -198,7 +169,7 @@ class SemanticCache:
         rows = self._entries.find_ids([one.id for one in near], self._clock())
         dead = [one.id for one in near if one.id not in rows]
         if dead:
-            self._forget(dead)
+            self._holdings.drop(dead)
         offers = []
         for one in near:
             row = rows.get(one.id)
@@ -219,7 +190,7 @@ class SemanticCache:
         return found if found is not None else self._entries.grade(entry_id, 0.0, 0.0)
 
     def _hit(self, query: Query, decision_id: str, offer: _Offer) -> CacheHit:
-        self._residents.touch(offer.entry.id)
+        self._holdings.touch(offer.entry.id)
         exact = offer.entry.key == key_of(query)
         return CacheHit(
             id=decision_id,
@@ -233,15 +204,12 @@ class SemanticCache:
         )
 
     def _is_barred(self, query: Query) -> bool:
-        return not query.cacheable or (self._policy.volatile and is_volatile(query.text))
+        volatile = self._policy.volatile_ttl_s == 0.0 and is_volatile(query.text)
+        return not query.cacheable or volatile
 
     def _is_audited(self, decision_id: str) -> bool:
         draw = zlib.crc32(decision_id.encode("utf-8", "surrogatepass")) / 2**32
         return draw < self._policy.audit
-
-    def _forget(self, ids: Sequence[str]) -> None:
-        self._index.remove(ids)
-        self._residents.drop(ids)
 
 
 def _may_serve(query: Query, row: CacheEntry) -> bool:
@@ -257,18 +225,3 @@ def _has_rival(best: _Offer, offers: Sequence[_Offer], factor: float) -> bool:
         and not is_same_answer(offer.entry.answer.text, best.entry.answer.text)
         for offer in offers
     )
-
-
-def _reconcile(index: Index, live: Iterable[IndexEntry]) -> list[str]:
-    """Make the index hold the live rows, all of them and no others; returns their ids."""
-    known, seen, missing = index.ids(), [], []
-    for entry in live:
-        seen.append(entry.id)
-        if entry.id not in known:
-            missing.append(entry)
-    dead = known.difference(seen)
-    if dead:
-        index.remove(sorted(dead))
-    if missing:
-        index.add(missing)
-    return seen

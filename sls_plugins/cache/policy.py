@@ -15,24 +15,27 @@ class CachePolicy:
     """How wrong hits may be, how much is kept, for how long, and what is asked.
 
     `max_error` bounds the share of wrong hits among those of the semantic tier, in each task;
-    `near=False` keeps to exact repeats. `capacity` is a number of rows, `ttl_s` their life in
-    seconds from when they were made (None: for ever; hits do not renew it). Neighbours under
+    `near=False` keeps to exact repeats. `capacity` is a number of rows, `capacity_bytes` their size
+    (None: any). `ttl_s` is the life of a row in seconds from when it was made (None: for ever; hits
+    do not renew it), `ttl_by_task` the same for some tasks, `volatile_ttl_s` the longest life of
+    an answer to a query about the present ("today", "latest"; 0: not kept). Neighbours under
     `min_similarity` are not considered; the `neighbours` nearest are. A query is called where a
     different stored answer is less than `rival` times as far away as the best one. `audit` is the
     share of acceptable neighbours that is refused all the same, to see whether the bound holds.
-    `volatile=True` keeps out queries about the present ("today", "latest"). `guards_off` names, by
-    task, guards that must not veto there.
+    `guards_off` names, by task, guards that must not veto there.
     """
 
     max_error: float = 0.02
     near: bool = True
     capacity: int = 100_000
+    capacity_bytes: int | None = None
     ttl_s: float | None = None
+    ttl_by_task: Mapping[str, float] = field(default_factory=dict)
+    volatile_ttl_s: float | None = 3600.0
     min_similarity: float = 0.6
     neighbours: int = 5
     rival: float = 2.0
     audit: float = 0.01
-    volatile: bool = False
     guards: tuple[Guard, ...] = DEFAULT_GUARDS
     guards_off: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
@@ -46,8 +49,20 @@ class CachePolicy:
             raise ValueError("capacity and neighbours must be 1 or more")
         if not self.rival >= 0:
             raise ValueError(f"rival must be 0 or more, not {self.rival}")
-        if self.ttl_s is not None and not self.ttl_s > 0:
-            raise ValueError(f"ttl_s must be more than 0 seconds, not {self.ttl_s}")
+        if self.capacity_bytes is not None and self.capacity_bytes < 1:
+            raise ValueError("capacity_bytes must be 1 or more")
+        for life_s in (self.ttl_s, *self.ttl_by_task.values()):
+            if life_s is not None and not life_s > 0:
+                raise ValueError(f"a time to live must be more than 0 seconds, not {life_s}")
+        if self.volatile_ttl_s is not None and not self.volatile_ttl_s >= 0:
+            raise ValueError(f"volatile_ttl_s must be 0 or more, not {self.volatile_ttl_s}")
+
+    def ttl_of(self, task: str, *, volatile: bool) -> float | None:
+        """The life of a row of this task, in seconds; None is for ever."""
+        life_s = self.ttl_by_task.get(task, self.ttl_s)
+        if not volatile or self.volatile_ttl_s is None:
+            return life_s
+        return self.volatile_ttl_s if life_s is None else min(life_s, self.volatile_ttl_s)
 
     def guards_of(self, task: str) -> tuple[Guard, ...]:
         """The guards that are asked in a task."""

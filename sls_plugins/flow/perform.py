@@ -104,7 +104,7 @@ def _finish(parts: Parts, effect: Finish) -> None:
     if outcome.cost_usd is not None:
         parts.ledger.settle(effect.reservation_id, outcome.cost_usd)
     if effect.answer is not None and parts.cache is not None:
-        parts.cache.admit(outcome.query, outcome.vector, effect.answer)
+        parts.cache.admit(outcome.query, outcome.vector, effect.answer, outcome)
     log_outcome(parts, outcome)
 
 

@@ -3,113 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Select,
-    and_,
-    bindparam,
-    delete,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, Select
 
+from sls_plugins.storage import entry_statements as statements
 from sls_plugins.storage.codec import plain, vector_of, vector_values
 from sls_plugins.storage.database import Database
 from sls_plugins.storage.entry_codec import entry_of, entry_values
-from sls_plugins.storage.tables import cache_entries
-from sls_plugins.types import CacheEntry, IndexEntry, Space, Vector
+from sls_plugins.storage.row_memo import RowMemo
+from sls_plugins.types import CacheEntry, IndexEntry, Resident, Selection, Space, Vector
 
 __all__ = ["SqlEntryStore"]
 
 TOPIC = "entries"
 CHUNK_IDS = 500
-PAGE_VECTORS = 1000
+FEW_IDS = 5
 
-_columns = cache_entries.c
-_entry = select(*[column for column in _columns if column.name not in {"vector", "fingerprint"}])
-
-
-def _live() -> ColumnElement[bool]:
-    return and_(
-        ~_columns.revoked,
-        or_(_columns.expires_s.is_(None), _columns.expires_s > bindparam("now_s")),
-    )
-
-
-def _at_key() -> ColumnElement[bool]:
-    return and_(
-        _columns.tenant == bindparam("at_tenant"),
-        _columns.scope == bindparam("at_scope"),
-        _columns.key == bindparam("at_key"),
-    )
-
-
-_FIND_KEY = _entry.where(_at_key(), _live())
-_FIND_IDS = _entry.where(_columns.id.in_(bindparam("ids", expanding=True)), _live())
-_FIND_ID = _entry.where(_columns.id == bindparam("entry_id"))
-_REPLACED = delete(cache_entries).where(or_(_at_key(), _columns.id == bindparam("entry_id")))
-_GRADE = (
-    update(cache_entries)
-    .where(_columns.id == bindparam("entry_id"))
-    .values(good=_columns.good + bindparam("more_good"), bad=_columns.bad + bindparam("more_bad"))
-)
-_REVOKE = (
-    update(cache_entries)
-    .where(_columns.id.in_(bindparam("ids", expanding=True)))
-    .values(revoked=True)
-)
-_ADD = cache_entries.insert()
-_VECTORS = (
-    select(_columns.id, _columns.tenant, _columns.scope, _columns.vector)
-    .where(
-        _columns.id > bindparam("after_id"),
-        _columns.fingerprint == bindparam("made_by"),
-        _columns.vector.is_not(None),
-        _live(),
-    )
-    .order_by(_columns.id)
-    .limit(PAGE_VECTORS)
-)
-_COUNT = select(func.count()).select_from(cache_entries)
-_COUNT_LIVE = _COUNT.where(_live())
-_COUNT_REVOKED = _COUNT.where(_columns.revoked)
+Fresh = tuple[str, float, float, float | None, int]
+"""What changes in a row: id, good, bad, when it expires, uses."""
 
 
 class SqlEntryStore:
-    """An `EntryStore` in a database. Threads and processes may share it."""
+    """An `EntryStore` in a database. Threads and processes may share it.
+
+    Rows that were read lately are remembered; of these only what changes is read again. So
+    whatever any process committed is seen by the next look-up in every other one.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._memo = RowMemo()
 
     def find_key(self, space: Space, key: str, now_s: float) -> CacheEntry | None:
         """The live row with this exact key, if any."""
-        at = _place(space, key)
-        rows = self._rows(_FIND_KEY, {**at, "now_s": now_s})
-        return entry_of(rows[0]) if rows else None
+        wanted = {**_place(space, key), "now_s": now_s}
+        self._database.catch_up(TOPIC)
+        fresh = self._database.read(lambda sql: statements.FRESH_KEY.rows(sql, wanted))
+        return self._whole(fresh, now_s).get(fresh[0][0]) if fresh else None
 
     def find_ids(self, ids: Sequence[str], now_s: float) -> Mapping[str, CacheEntry]:
         """The live rows among these ids."""
         found: dict[str, CacheEntry] = {}
+        self._database.catch_up(TOPIC)
         for chunk in _chunks(ids):
-            wanted = {"ids": chunk, "now_s": now_s}
-            for row in self._rows(_FIND_IDS, wanted):
-                found[row.id] = entry_of(row)
+            room = FEW_IDS if len(chunk) <= FEW_IDS else CHUNK_IDS
+            padded = [*chunk, *[chunk[-1]] * (room - len(chunk))]
+            wanted: dict[str, object] = {f"id_{at}": each for at, each in enumerate(padded)}
+            wanted["now_s"] = now_s
+            quick = statements.FRESH_FEW if room == FEW_IDS else statements.FRESH_MANY
+            fresh = self._database.read(lambda sql, q=quick, w=wanted: q.rows(sql, w))
+            found.update(self._whole(fresh, now_s))
         return found
 
     def add(self, entry: CacheEntry, vector: Vector | None, fingerprint: str) -> None:
         """Write a row behind, durable when the next outcome is; the same space and key replaces."""
-        blob = vector_values(vector)
+        values = entry_values(entry, vector_values(vector), fingerprint)
+        at = {**_place(entry.space, entry.key), "entry_id": entry.id}
+        self._memo.drop([entry.id])
 
         def insert(sql: Connection) -> None:
-            at = _place(entry.space, entry.key)
-            sql.execute(_REPLACED, {**at, "entry_id": entry.id})
-            sql.execute(_ADD, entry_values(entry, blob, fingerprint))
+            sql.execute(statements.REPLACED, at)
+            sql.execute(statements.ADD, values)
 
         self._database.write_later(insert, TOPIC)
 
@@ -118,32 +74,89 @@ class SqlEntryStore:
         more = {"entry_id": entry_id, "more_good": float(good), "more_bad": float(bad)}
 
         def grade(sql: Connection) -> Any:
-            sql.execute(_GRADE, more)
-            return sql.execute(_FIND_ID, {"entry_id": entry_id}).first()
+            sql.execute(statements.GRADE, more)
+            return sql.execute(statements.FIND_ID, {"entry_id": entry_id}).first()
 
         row = self._database.write(grade)
         return None if row is None else entry_of(row)
 
     def revoke(self, ids: Sequence[str]) -> None:
-        """Make rows unservable, in every process, when this returns."""
+        """Make rows (and their aliases) unservable, in every process, when this returns."""
         chunks = _chunks(ids)
-        self._database.write(lambda sql: [sql.execute(_REVOKE, {"ids": c}) for c in chunks])
+        self._database.write(
+            lambda sql: [sql.execute(statements.REVOKE, {"ids": chunk}) for chunk in chunks]
+        )
+
+    def erase(self, ids: Sequence[str]) -> None:
+        """Delete rows (and their aliases)."""
+        chunks = _chunks(ids)
+        self._database.write(
+            lambda sql: [sql.execute(statements.ERASE, {"ids": chunk}) for chunk in chunks]
+        )
+        self._memo.clear()
+
+    def use(self, counts: Mapping[str, int]) -> None:
+        """Add to how often rows were served (written behind)."""
+        more = [{"entry_id": each, "more": count} for each, count in counts.items()]
+        if more:
+            self._database.write_later(lambda sql: sql.execute(statements.USE, more), TOPIC)
 
     def vectors(self, fingerprint: str, now_s: float) -> Iterator[IndexEntry]:
         """Vectors of all live rows made with this encoder, to rebuild an index (read by pages)."""
         wanted = {"after_id": "", "made_by": fingerprint, "now_s": now_s}
-        while rows := self._rows(_VECTORS, wanted):
+        while rows := self._rows(statements.VECTORS, wanted):
             for row in rows:
                 vector = vector_of(row.vector)
                 assert vector is not None
                 yield IndexEntry(id=row.id, space=Space(row.tenant, row.scope), vector=vector)
             wanted["after_id"] = rows[-1].id
 
+    def residents(self, now_s: float) -> Iterator[Resident]:
+        """All live rows, the oldest first."""
+        for row in self._rows(statements.RESIDENTS, {"now_s": now_s}):
+            yield Resident(
+                id=row.id,
+                cost_usd=row.cost_usd or 0.0,
+                bytes=row.bytes,
+                uses=row.uses,
+                good=row.good,
+                bad=row.bad,
+                alias_of=row.alias_of,
+            )
+
+    def select(self, wanted: Selection) -> Sequence[str]:
+        """Ids of the rows that are meant, also of those not live, and of their aliases."""
+        found = [row.id for row in self._rows(*statements.selected(wanted))]
+        aliases: list[str] = []
+        for chunk in _chunks(found):
+            aliases += [row.id for row in self._rows(statements.ALIASES, {"ids": chunk})]
+        return [*found, *sorted(set(aliases).difference(found))]
+
     def counts(self) -> Mapping[str, int]:
         """Numbers of rows: "live", "revoked"."""
         now = {"now_s": self._database.clock()}
-        live, revoked = (self._rows(count, now)[0][0] for count in (_COUNT_LIVE, _COUNT_REVOKED))
+        live = self._rows(statements.COUNT_LIVE, now)[0][0]
+        revoked = self._rows(statements.COUNT_REVOKED, {})[0][0]
         return {"live": live, "revoked": revoked}
+
+    def _whole(self, fresh: Sequence[Fresh], now_s: float) -> dict[str, CacheEntry]:
+        """Rows with what was just read of them; those not remembered are read in full."""
+        known = {row[0]: self._memo.get(row[0]) for row in fresh}
+        missing = [entry_id for entry_id, entry in known.items() if entry is None]
+        if missing:
+            wanted = {"ids": missing, "now_s": now_s}
+            for row in self._rows(statements.FIND_IDS, wanted):
+                entry = known[row.id] = entry_of(row)
+                self._memo.put(entry)
+        whole: dict[str, CacheEntry] = {}
+        for entry_id, good, bad, expires_s, uses in fresh:
+            entry = known[entry_id]
+            if entry is not None:  # it may have gone between two reads
+                now = (good, bad, expires_s, uses)
+                if now != (entry.good, entry.bad, entry.expires_s, entry.uses):
+                    entry = replace(entry, good=good, bad=bad, expires_s=expires_s, uses=uses)
+                whole[entry_id] = entry
+        return whole
 
     def _rows(self, statement: Select[Any], values: Mapping[str, object]) -> Sequence[Row[Any]]:
         """Committed rows, and whatever this process wrote before."""

@@ -13,12 +13,13 @@ from sls_plugins.types import Answer, CacheEntry, Source, Space
 
 __all__ = ["entry_of", "entry_values"]
 
+_NOTHING = Answer(text="")
 _ANSWER = ("source", "decision_id", "cost_usd", "latency_s", "cacheable", "similarity")
 
 
 def entry_values(entry: CacheEntry, vector: bytes | None, fingerprint: str) -> dict[str, Any]:
-    """Columns of a cache row; the answer's `raw` is left out."""
-    answer = entry.answer
+    """Columns of a cache row; the answer's `raw` is left out, and all of a shared answer."""
+    answer = entry.answer if entry.alias_of is None else _NOTHING
     rest = taken(answer, _ANSWER)
     rest["from_query_id"] = answer.from_query_id
     rest["failures"] = answer.failures
@@ -42,6 +43,11 @@ def entry_values(entry: CacheEntry, vector: bytes | None, fingerprint: str) -> d
         "revoked": bool(entry.revoked),
         "good": real(entry.good),
         "bad": real(entry.bad),
+        "alias_of": entry.alias_of,
+        "similarity": real(entry.similarity),
+        "uses": entry.uses,
+        "bytes": entry.bytes + len(vector or b""),
+        "cost_usd": real(answer.cost_usd),
     }
 
 
@@ -61,6 +67,9 @@ def entry_of(row: Row[Any]) -> CacheEntry:
         revoked=row.revoked,
         good=row.good,
         bad=row.bad,
+        alias_of=row.alias_of,
+        similarity=row.similarity,
+        uses=row.uses,
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 
 __all__ = [
@@ -65,7 +66,13 @@ cache_entries = Table(
     Column("revoked", Boolean, nullable=False),
     Column("good", Double, nullable=False),
     Column("bad", Double, nullable=False),
+    Column("alias_of", Text),  # the row whose answer this key shares
+    Column("similarity", Double),  # of an alias to that row, when it was verified
+    Column("uses", Integer, nullable=False, server_default=text("0")),  # how often it was served
+    Column("bytes", Integer, nullable=False, server_default=text("0")),
+    Column("cost_usd", Double),  # of the call that made the answer: what a hit saves
     Index("cache_entries_key", "tenant", "scope", "key", unique=True),
+    Index("cache_entries_alias", "alias_of"),
 )
 
 decisions = Table(

@@ -77,21 +77,19 @@ class CacheWorld:
         if isinstance(found, CacheMiss):
             decision_id = f"d{next(self.ids)}"
             answer = Answer(text=text, candidate="m", decision_id=decision_id)
-            self.cache.admit(query, vector, answer)
-            nearest = found.nearest.id if found.nearest else None
-            self.tell(
-                Outcome(
-                    decision_id=decision_id,
-                    query=query,
-                    vector=vector,
-                    candidate="m",
-                    kind=OutcomeKind.ANSWERED,
-                    quality=quality,
-                    answer_text=text,
-                    nearest_id=nearest,
-                    nearest_similarity=found.similarity,
-                )
+            outcome = Outcome(
+                decision_id=decision_id,
+                query=query,
+                vector=vector,
+                candidate="m",
+                kind=OutcomeKind.ANSWERED,
+                quality=quality,
+                answer_text=text,
+                nearest_id=found.nearest.id if found.nearest else None,
+                nearest_similarity=found.similarity,
             )
+            self.cache.admit(query, vector, answer, outcome)
+            self.tell(outcome)
         return found
 
     def grade_hit(self, hit: CacheHit, query: Query, quality: float) -> None:

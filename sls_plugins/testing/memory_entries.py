@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from sls_plugins.types import CacheEntry, IndexEntry, Space, Vector
+from sls_plugins.types import CacheEntry, IndexEntry, Resident, Selection, Space, Vector
 
 __all__ = ["MemoryEntryStore"]
 
@@ -49,15 +49,32 @@ class MemoryEntryStore:
             row = self._rows.get(entry_id)
             if row is None:
                 return None
-            self._rows[entry_id] = replace(row, good=row.good + good, bad=row.bad + bad)
-            return self._rows[entry_id]
+            row = self._rows[entry_id] = replace(row, good=row.good + good, bad=row.bad + bad)
+            return self._answered(row)
 
     def revoke(self, ids: Sequence[str]) -> None:
-        """Make rows unservable when this returns."""
+        """Make rows (and their aliases) unservable when this returns."""
         with self._lock:
             for entry_id in ids:
                 if entry_id in self._rows:
                     self._rows[entry_id] = replace(self._rows[entry_id], revoked=True)
+
+    def erase(self, ids: Sequence[str]) -> None:
+        """Delete rows (and their aliases)."""
+        with self._lock:
+            for row in [*self._rows.values()]:
+                if row.id in ids or row.alias_of in ids:
+                    del self._rows[row.id]
+                    del self._keys[row.space, row.key]
+                    self._vectors.pop(row.id, None)
+
+    def use(self, counts: Mapping[str, int]) -> None:
+        """Add to how often rows were served."""
+        with self._lock:
+            for entry_id, count in counts.items():
+                if entry_id in self._rows:
+                    row = self._rows[entry_id]
+                    self._rows[entry_id] = replace(row, uses=row.uses + count)
 
     def vectors(self, fingerprint: str, now_s: float) -> Iterator[IndexEntry]:
         """Vectors of all live rows made with this encoder, to rebuild an index."""
@@ -68,6 +85,29 @@ class MemoryEntryStore:
             if encoder == fingerprint:
                 yield IndexEntry(id=row.id, space=row.space, vector=vector)
 
+    def residents(self, now_s: float) -> Iterator[Resident]:
+        """All live rows, the oldest first."""
+        with self._lock:
+            rows = [row for each in self._rows if (row := self._live(each, now_s))]
+        for row in sorted(rows, key=lambda one: (one.created_s, one.id)):
+            yield Resident(
+                id=row.id,
+                cost_usd=0.0 if row.alias_of else row.answer.cost_usd or 0.0,
+                bytes=row.bytes,
+                uses=row.uses,
+                good=row.good,
+                bad=row.bad,
+                alias_of=row.alias_of,
+            )
+
+    def select(self, wanted: Selection) -> Sequence[str]:
+        """Ids of the rows that are meant, also of those not live, and of their aliases."""
+        with self._lock:
+            found = [row.id for row in self._rows.values() if _is_meant(row, wanted)]
+            return [
+                row.id for row in self._rows.values() if row.id in found or row.alias_of in found
+            ]
+
     def counts(self) -> Mapping[str, int]:
         """Numbers of rows: "live", "revoked"."""
         with self._lock:
@@ -76,6 +116,26 @@ class MemoryEntryStore:
 
     def _live(self, entry_id: str, now_s: float) -> CacheEntry | None:
         row = self._rows.get(entry_id)
-        if row is None or row.revoked or (row.expires_s is not None and row.expires_s <= now_s):
+        if row is None or not _is_live(row, now_s):
             return None
-        return row
+        root = self._rows.get(row.alias_of) if row.alias_of else row
+        return self._answered(row) if root is not None and _is_live(root, now_s) else None
+
+    def _answered(self, row: CacheEntry) -> CacheEntry:
+        """The row; an alias with the answer that it shares."""
+        root = self._rows.get(row.alias_of) if row.alias_of else None
+        return row if root is None else replace(row, answer=root.answer, query_id=root.query_id)
+
+
+def _is_live(row: CacheEntry, now_s: float) -> bool:
+    return not row.revoked and (row.expires_s is None or row.expires_s > now_s)
+
+
+def _is_meant(row: CacheEntry, wanted: Selection) -> bool:
+    return (
+        (wanted.ids is None or row.id in wanted.ids)
+        and (wanted.tenant is None or row.space.tenant == wanted.tenant)
+        and (wanted.scope is None or row.space.scope.startswith(wanted.scope))
+        and (wanted.key is None or row.key == wanted.key)
+        and (wanted.before_s is None or row.created_s <= wanted.before_s)
+    )

@@ -8,7 +8,17 @@ from enum import StrEnum
 from sls_plugins.types.decisions import Estimate
 from sls_plugins.types.vectors import Space
 
-__all__ = ["Answer", "CacheEntry", "CacheHit", "CacheMiss", "Source", "TokenCount", "Usage"]
+__all__ = [
+    "Answer",
+    "CacheEntry",
+    "CacheHit",
+    "CacheMiss",
+    "Resident",
+    "Selection",
+    "Source",
+    "TokenCount",
+    "Usage",
+]
 
 
 class Source(StrEnum):
@@ -86,7 +96,9 @@ class CacheEntry:
     """One row of the cache: a stored answer and its record.
 
     `good` and `bad` are the sums of the quality (and of 1 - quality) it was given so far, `id` is
-    the decision which made the answer.
+    the decision which made the answer, `uses` how often it was served. An alias is a verified
+    paraphrase: a key of its own to the answer of the row `alias_of`, which it resembled as much as
+    `similarity` says; it lives as long as that row.
     """
 
     id: str
@@ -101,6 +113,53 @@ class CacheEntry:
     revoked: bool = False
     good: float = 0.0
     bad: float = 0.0
+    alias_of: str | None = None
+    similarity: float | None = None
+    uses: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """Room that its texts take (an alias has no answer of its own)."""
+        texts = [self.text]
+        if self.alias_of is None:
+            texts += [self.answer.text, self.answer.payload or ""]
+        return sum(len(each.encode("utf-8", "surrogatepass")) for each in texts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resident:
+    """What is known of a live row that may have to make room: what it saves, how often, its size.
+
+    `cost_usd` is what the call cost that made the answer; `good` and `bad` are its record.
+    """
+
+    id: str
+    cost_usd: float = 0.0
+    bytes: int = 0
+    uses: int = 0
+    good: float = 0.0
+    bad: float = 0.0
+    alias_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which rows of the cache are meant; what is None does not narrow the choice.
+
+    `scope` is the beginning of a scope, `key` an exact key, `before_s` when a row was made at the
+    latest (seconds since the epoch).
+    """
+
+    ids: tuple[str, ...] | None = None
+    tenant: str | None = None
+    scope: str | None = None
+    key: str | None = None
+    before_s: float | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing narrows it: every row is meant."""
+        return self == Selection()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

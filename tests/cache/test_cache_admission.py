@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sls_plugins.cache.admission import Residents, is_storable, is_volatile
-from sls_plugins.types import Answer, Query
+from sls_plugins.cache.admission import Residents, Room, is_storable, is_volatile
+from sls_plugins.types import Answer, Query, Resident
 
 
 def test_only_cacheable_answers_with_text_are_kept() -> None:
@@ -24,21 +24,65 @@ def test_texts_about_the_present_are_volatile(text: str) -> None:
     assert not is_volatile("how nowcasts work")
 
 
-def test_the_least_used_of_the_longest_unused_goes_first() -> None:
-    """Room is made by what helped least and not lately."""
-    residents = Residents([], 4)
+def resident(entry_id: str, **known: float) -> Resident:
+    return Resident(id=entry_id, **known)  # type: ignore[arg-type]
+
+
+def test_of_equal_rows_the_least_used_goes_first() -> None:
+    """Room is made by what helped least; among equals by the oldest."""
+    residents = Residents([], Room(rows=4))
     for entry_id in "abcd":
-        assert residents.take_in(entry_id) == ()
+        assert residents.take_in(resident(entry_id)) == ()
     residents.touch("a")
-    assert residents.take_in("e") == ("b",)
-    assert residents.take_in("f") == ("c",)
+    assert residents.take_in(resident("e")) == ("b",)
+    assert residents.take_in(resident("f")) == ("c",)
     assert len(residents) == 4
+
+
+def test_what_is_expected_to_save_least_goes_first() -> None:
+    """A cheap answer goes before a dear one, a doubtful one before a praised one."""
+    residents = Residents([], Room(rows=3))
+    residents.take_in(resident("dear", cost_usd=0.1))
+    residents.take_in(resident("cheap", cost_usd=0.001))
+    residents.take_in(resident("doubtful", cost_usd=0.1, good=1.0, bad=1.0))
+    assert residents.take_in(resident("x", cost_usd=0.1)) == ("cheap",)
+    assert residents.take_in(resident("y", cost_usd=0.1)) == ("doubtful",)
+
+
+def test_fame_of_long_ago_is_outlived() -> None:
+    """A row that was used very often goes in the end when nobody asks for it any more."""
+    residents = Residents([], Room(rows=4))
+    residents.take_in(resident("star"))
+    for _ in range(50):
+        residents.touch("star")
+    gone = [residents.take_in(resident(f"n{at}")) for at in range(800)]
+    assert ("star",) in gone[50:]
+
+
+def test_bytes_are_bounded() -> None:
+    """Where bytes are short, a long answer must save more than a short one."""
+    residents = Residents([], Room(rows=100, bytes=1000))
+    residents.take_in(resident("short", bytes=100))
+    residents.take_in(resident("long", bytes=800))
+    assert residents.take_in(resident("new", bytes=150)) == ("long",)
+    assert residents.bytes == 250
+
+
+def test_uses_are_told_once() -> None:
+    """How often rows were of use is handed out in batches, to be written down."""
+    residents = Residents([resident("a"), resident("b")], Room())
+    residents.touch("a")
+    residents.touch("a")
+    assert residents.unsaved_uses(2) == {}
+    residents.touch("b")
+    assert residents.unsaved_uses(2) == {"a": 2, "b": 1}
+    assert residents.unsaved_uses() == {}
 
 
 def test_a_smaller_capacity_than_what_is_stored_is_met_at_once() -> None:
     """After the settings shrank, the next answer makes all the room that is needed."""
-    residents = Residents([f"e{at}" for at in range(10)], 4)
-    assert len(residents.take_in("new")) == 7
+    residents = Residents([resident(f"e{at}") for at in range(10)], Room(rows=4))
+    assert len(residents.take_in(resident("new"))) == 7
     assert len(residents) == 4
     residents.drop(["new", "nobody"])
     assert len(residents) == 3

@@ -100,11 +100,30 @@ def test_unworthy_answers_are_not_kept(world: CacheWorld) -> None:
 
 def test_volatile_queries_stay_out_when_wanted() -> None:
     """With the setting on, a question about today is asked every time."""
-    world = CacheWorld(policy=CachePolicy(volatile=True))
+    world = CacheWorld(policy=CachePolicy(volatile_ttl_s=0.0))
     query = replace(ASKED, text="what is new today?")
     world.call(query, towards(1), "rain")
     assert isinstance(world.find(query, towards(1)), CacheMiss)
     assert world.entries.counts()["live"] == 0
+
+
+def test_volatile_answers_live_shortly() -> None:
+    """A question about the present is answered anew after a while, whatever the other times are."""
+    policy = CachePolicy(ttl_s=7200.0, ttl_by_task={"t": 9000.0}, volatile_ttl_s=60.0)
+    world = CacheWorld(policy=policy)
+    for text, life_s in (("what is new today?", 60), ("what is SLS?", 9000)):
+        query = replace(ASKED, text=text)
+        world.call(query, towards(1), "rain")
+        world.now_s += life_s - 1
+        assert isinstance(world.find(query, towards(1)), CacheHit)
+        world.now_s += 1
+        assert world.cache.find_exact(query, "d") is None
+
+
+def test_what_failed_a_judge_is_not_kept(world: CacheWorld) -> None:
+    """An answer that was graded bad at once leaves no row."""
+    world.call(ASKED, towards(1), "nonsense", quality=0.1)
+    assert world.entries.counts() == {"live": 0, "revoked": 0}
 
 
 def test_the_number_of_rows_is_bounded() -> None:

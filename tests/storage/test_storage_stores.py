@@ -11,7 +11,7 @@ from sqlalchemy.schema import CreateTable
 
 from sls_plugins.errors import SettingsError
 from sls_plugins.protocols import Context
-from sls_plugins.storage import accounts, entries, erasure, log, make, snapshots
+from sls_plugins.storage import accounts, entry_statements, erasure, log, make, snapshots
 from sls_plugins.storage.tables import METADATA
 from sls_plugins.testing.contracts.storage_values import make_entry
 from sls_plugins.types import Space
@@ -56,9 +56,9 @@ def test_statements_are_portable(dialect: sqlite.dialect) -> None:
         assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=dialect))
     said = [
         str(statement.compile(dialect=dialect))
-        for room in (accounts, entries, erasure, log, snapshots)
-        for name, statement in vars(room).items()
-        if name.startswith("_") and isinstance(statement, Executable)
+        for room in (accounts, entry_statements, erasure, log, snapshots)
+        for statement in vars(room).values()
+        if isinstance(statement, Executable)
     ]
     assert len(said) > 20
 

@@ -22,7 +22,7 @@ from sls_plugins.testing.contracts.storage_values import (
     make_reservation,
     make_vector,
 )
-from sls_plugins.types import Outcome, OutcomeKind, Source, Space, State
+from sls_plugins.types import Outcome, OutcomeKind, Selection, Source, Space, State
 
 __all__ = ["AccountsContract", "EntryStoreContract", "OutcomeLogContract", "SnapshotStoreContract"]
 
@@ -106,6 +106,54 @@ class EntryStoreContract:
         assert entries.find_ids(ids, NOW_S).keys() == set(ids)
         assert {entry.id for entry in entries.vectors("f", NOW_S)} == set(ids)
         assert entries.find_ids([], NOW_S) == {}
+
+    def test_an_alias_shares_an_answer(self, entries: EntryStore) -> None:
+        """An alias is served with the answer of its row, and lives as long as that."""
+        root = make_entry("e1")
+        alias = replace(make_entry("e2", key="key 2"), alias_of="e1", similarity=0.9, text="also")
+        for entry in (root, alias):
+            entries.add(entry, make_vector(), "f")
+        found = entries.find_key(SPACE, "key 2", NOW_S)
+        assert found is not None
+        assert (found.id, found.text, found.similarity) == ("e2", "also", 0.9)
+        assert (found.answer, found.query_id) == (root.answer, root.query_id)
+        assert entries.find_ids(["e2"], NOW_S) == {"e2": found}
+        entries.revoke(["e1"])
+        assert entries.find_key(SPACE, "key 2", NOW_S) is None
+        assert list(entries.vectors("f", NOW_S)) == []
+        assert list(entries.residents(NOW_S)) == []
+
+    def test_rows_are_selected_and_erased(self, entries: EntryStore) -> None:
+        """Rows are found by id, walls, key or age, with their aliases, and leave no trace."""
+        entries.add(replace(make_entry("e1"), created_s=5.0), None, "f")
+        entries.add(replace(make_entry("e2", key="key 2"), alias_of="e1", created_s=9.0), None, "f")
+        other = Space("other", "x%y")
+        entries.add(replace(make_entry("e3"), space=other, created_s=9.0), None, "f")
+        for wanted, ids in (
+            (Selection(ids=("e3", "unknown")), {"e3"}),
+            (Selection(tenant=SPACE.tenant), {"e1", "e2"}),
+            (Selection(tenant="other", scope="x%"), {"e3"}),
+            (Selection(scope="x_"), set()),
+            (Selection(key="key 2"), {"e2"}),
+            (Selection(before_s=5.0), {"e1", "e2"}),
+            (Selection(), {"e1", "e2", "e3"}),
+        ):
+            assert set(entries.select(wanted)) == ids, wanted
+        entries.erase(["e1"])
+        assert set(entries.select(Selection())) == {"e3"}
+        assert entries.find_ids(["e1", "e2", "e3"], NOW_S).keys() == {"e3"}
+
+    def test_uses_add_up(self, entries: EntryStore) -> None:
+        """How often a row was served is counted, and known to who makes room."""
+        entries.add(replace(make_entry(), good=1.0, bad=0.0), make_vector(), "f")
+        entries.use({"e1": 2, "unknown": 1})
+        entries.use({"e1": 3})
+        [found] = entries.residents(NOW_S)
+        assert (found.id, found.uses, found.good, found.bad) == ("e1", 5, 1.0, 0.0)
+        assert found.bytes > 0
+        row = entries.find_key(SPACE, "key 1", NOW_S)
+        assert row is not None
+        assert row.uses == 5
 
 
 class OutcomeLogContract:
