@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Row, Select
 
@@ -21,7 +22,7 @@ TOPIC = "entries"
 CHUNK_IDS = 500
 FEW_IDS = 5
 
-Fresh = tuple[str, float, float, float | None, int]
+Fresh: TypeAlias = tuple[Any, ...]
 """What changes in a row: id, good, bad, when it expires, uses."""
 
 
@@ -40,7 +41,7 @@ class SqlEntryStore:
         """The live row with this exact key, if any."""
         wanted = {**_place(space, key), "now_s": now_s}
         self._database.catch_up(TOPIC)
-        fresh = self._database.read(lambda sql: statements.FRESH_KEY.rows(sql, wanted))
+        fresh = self._database.read(partial(statements.FRESH_KEY.rows, values=wanted))
         return self._whole(fresh, now_s).get(fresh[0][0]) if fresh else None
 
     def find_ids(self, ids: Sequence[str], now_s: float) -> Mapping[str, CacheEntry]:
@@ -53,7 +54,7 @@ class SqlEntryStore:
             wanted: dict[str, object] = {f"id_{at}": each for at, each in enumerate(padded)}
             wanted["now_s"] = now_s
             quick = statements.FRESH_FEW if room == FEW_IDS else statements.FRESH_MANY
-            fresh = self._database.read(lambda sql, q=quick, w=wanted: q.rows(sql, w))
+            fresh = self._database.read(partial(quick.rows, values=wanted))
             found.update(self._whole(fresh, now_s))
         return found
 
@@ -146,8 +147,8 @@ class SqlEntryStore:
         if missing:
             wanted = {"ids": missing, "now_s": now_s}
             for row in self._rows(statements.FIND_IDS, wanted):
-                entry = known[row.id] = entry_of(row)
-                self._memo.put(entry)
+                known[row.id] = read = entry_of(row)
+                self._memo.put(read)
         whole: dict[str, CacheEntry] = {}
         for entry_id, good, bad, expires_s, uses in fresh:
             entry = known[entry_id]

@@ -136,7 +136,8 @@ COUNT_REVOKED = select(func.count()).select_from(cache_entries).where(_row.revok
 
 def selected(wanted: Selection) -> tuple[Select[Any], Mapping[str, object]]:
     """The statement for the rows that are meant, with its values."""
-    chosen, values = select(_row.id).order_by(_row.id), {}
+    chosen: Select[Any] = select(_row.id).order_by(_row.id)
+    values: dict[str, object] = {}
     if wanted.ids is not None:
         chosen = chosen.where(_row.id.in_(bindparam("ids", expanding=True)))
         values["ids"] = list(wanted.ids)

@@ -42,7 +42,7 @@ class Quick:
             compiled = self._statement.compile(
                 dialect=dialect, compile_kwargs={"render_postcompile": True}
             )
-            names = compiled.positiontup if compiled.positional else None  # type: ignore[attr-defined]
+            names = compiled.positiontup if compiled.positional else None
             known = str(compiled), None if names is None else tuple(names)
             self._compiled[dialect.name] = known
         return known

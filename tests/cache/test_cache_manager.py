@@ -236,12 +236,12 @@ def test_a_row_that_died_elsewhere_is_not_served(world: CacheWorld) -> None:
 def test_a_restart_rebuilds_the_index_from_the_rows(world: CacheWorld) -> None:
     """Rows that the index lost are added, entries without a live row are dropped."""
     world.teach(5)
-    world.cache.revoke("d1")
+    world.cache.revoke("d3")
     world.index.close()
     assert world.index.ids() == frozenset()
     world.another()
     assert len(world.index.ids()) == 4
-    world.entries.revoke(["d3"])
+    world.entries.revoke(["d5"])
     world.another()
     assert len(world.index.ids()) == 3
 
