@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -47,22 +48,13 @@ def vector_of(blob: bytes | None) -> Vector | None:
 
 def query_values(query: Query) -> dict[str, Any]:
     """Columns of a query; `payload` is left out."""
-    limits = {
-        "needs": sorted(query.needs),
-        "input_tokens": query.input_tokens,
-        "max_output_tokens": query.max_output_tokens,
-        "max_usd": query.max_usd,
-        "allow": None if query.allow is None else sorted(query.allow),
-        "deny": sorted(query.deny),
-        "cacheable": query.cacheable,
-    }
     return {
         "query_id": plain(query.id),
         "text": plain(query.text),
         "task": plain(query.task),
         "tenant": plain(query.tenant),
         "scope": plain(query.scope),
-        "limits": dumped(limits),
+        "limits": _limits(*(getattr(query, name) for name in _LIMITS)),
     }
 
 
@@ -100,6 +92,29 @@ def real(value: float | None) -> float | None:
 def dumped(value: object) -> str:
     """JSON that gives back every float bit for bit."""
     return json.dumps(value, separators=(",", ":"), default=_item)
+
+
+_LIMITS = (
+    "needs",
+    "input_tokens",
+    "max_output_tokens",
+    "max_usd",
+    "allow",
+    "deny",
+    "cacheable",
+)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _limits(*values: object) -> str:
+    """The limits of a query as JSON; most queries of a program have the same ones."""
+    limits = dict(zip(_LIMITS, values, strict=True))
+    return dumped(
+        {
+            name: sorted(value) if isinstance(value, frozenset) else value
+            for name, value in limits.items()
+        }
+    )
 
 
 def _set(values: list[str] | None) -> frozenset[str] | None:

@@ -23,7 +23,7 @@ CHUNK_IDS = 500
 FEW_IDS = 5
 
 Fresh: TypeAlias = tuple[Any, ...]
-"""What changes in a row: id, good, bad, when it expires, uses."""
+"""What changes in a row: id, good, bad, when it expires."""
 
 
 class SqlEntryStore:
@@ -150,12 +150,11 @@ class SqlEntryStore:
                 known[row.id] = read = entry_of(row)
                 self._memo.put(read)
         whole: dict[str, CacheEntry] = {}
-        for entry_id, good, bad, expires_s, uses in fresh:
+        for entry_id, good, bad, expires_s in fresh:
             entry = known[entry_id]
             if entry is not None:  # it may have gone between two reads
-                now = (good, bad, expires_s, uses)
-                if now != (entry.good, entry.bad, entry.expires_s, entry.uses):
-                    entry = replace(entry, good=good, bad=bad, expires_s=expires_s, uses=uses)
+                if (good, bad, expires_s) != (entry.good, entry.bad, entry.expires_s):
+                    entry = replace(entry, good=good, bad=bad, expires_s=expires_s)
                 whole[entry_id] = entry
         return whole
 

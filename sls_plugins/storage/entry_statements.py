@@ -72,7 +72,7 @@ def _at_key() -> ColumnElement[bool]:
 
 
 def _fresh(where: ColumnElement[bool]) -> Quick:
-    changing = (_row.id, _row.good, _row.bad, _row.expires_s, _row.uses)
+    changing = (_row.id, _row.good, _row.bad, _row.expires_s)
     return Quick(select(*changing).select_from(_both).where(where, _live()))
 
 

@@ -19,12 +19,13 @@ from sls_plugins.storage.log_codec import (
     outcome_of,
     outcome_values,
 )
+from sls_plugins.storage.quick import QuickInsert
 from sls_plugins.storage.tables import decisions, outcomes
 from sls_plugins.types import CacheHit, Decision, Outcome, OutcomeKind, Query, Source, Vector
 
 __all__ = ["SqlOutcomeLog"]
 
-_ADD_DECISION = decisions.insert()
+_ADD_DECISION = QuickInsert(decisions)
 _APPEND = outcomes.insert()
 
 _lines = outcomes.c
@@ -106,7 +107,7 @@ class SqlOutcomeLog:
 
         def insert(sql: Connection) -> None:
             values = {**query_values(query), **decision_values(decision, nearest), "vector": blob}
-            sql.execute(_ADD_DECISION, values)
+            _ADD_DECISION.run(sql, values)
 
         self._database.write_later(insert)
 
@@ -116,7 +117,7 @@ class SqlOutcomeLog:
 
         def insert(sql: Connection) -> None:
             values = {**query_values(query), **hit_values(hit), "vector": blob}
-            sql.execute(_ADD_DECISION, values)
+            _ADD_DECISION.run(sql, values)
 
         self._database.write_later(insert)
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from sls_plugins.errors import StorageError
 from sls_plugins.storage.dialect import Place, storage_error
+from sls_plugins.storage.quick import run_words
 
 __all__ = ["CannotBeginError", "Losses", "Operation", "Transactor"]
 
@@ -78,7 +79,7 @@ class Transactor:
         try:
             connection = self._begin()
             results = [operation(connection) for operation in operations]
-            connection.exec_driver_sql("COMMIT")
+            run_words(connection, "COMMIT")
             committed = True
         finally:
             if not committed:
@@ -95,7 +96,7 @@ class Transactor:
     def _begin(self) -> Connection:
         try:
             for statement in self._place.begin:
-                self.connection.exec_driver_sql(statement)
+                run_words(self.connection, statement)
         except SQLAlchemyError as error:
             told = storage_error(self._place, error)
             raise CannotBeginError(told.url, str(told), retryable=told.retryable) from error
