@@ -47,3 +47,10 @@ def upgrade() -> None:
         sa.Column("created_s", sa.Double, nullable=False),
     )
     op.add_column("snapshots", sa.Column("facts", sa.Text))
+    op.add_column("cache_entries", sa.Column("alias_of", sa.Text))
+    op.add_column("cache_entries", sa.Column("similarity", sa.Double))
+    for name in ("uses", "bytes"):
+        column = sa.Column(name, sa.Integer, nullable=False, server_default=sa.text("0"))
+        op.add_column("cache_entries", column)
+    op.add_column("cache_entries", sa.Column("cost_usd", sa.Double))
+    op.create_index("cache_entries_alias", "cache_entries", ["alias_of"])
