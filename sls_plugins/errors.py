@@ -18,6 +18,7 @@
     ├── NoCandidateLeft      nothing can answer this query: carries the cause for each candidate
     ├── BudgetExhausted      the budget is spent; carries when money is free again (retry then)
     ├── ProviderError             a candidate failed to answer (the flow tries the next one)
+    │   └── UnusableAnswerError   it answered in a form that cannot be used: carries the answer
     └── StorageError              the database failed: carries its URL, and if a retry may help
 """
 
@@ -43,6 +44,7 @@ __all__ = [
     "TraceError",
     "UnknownCandidateError",
     "UnknownDecisionError",
+    "UnusableAnswerError",
 ]
 
 
@@ -182,8 +184,9 @@ class BudgetExhausted(SLSError):
 class ProviderError(SLSError):
     """A candidate failed to answer; the host's error is its `__cause__`.
 
-    `partial` is the `Answer` so far if its stream broke after the caller had seen a chunk: then no
-    other candidate is tried, for the caller cannot unsee it.
+    `partial` is the `Answer` so far if its stream broke after the caller had seen a chunk. No other
+    candidate is tried after an error that `stops`: by default one with a partial answer, for the
+    caller cannot unsee it.
     """
 
     def __init__(
@@ -193,12 +196,26 @@ class ProviderError(SLSError):
         *,
         retry_after_s: float | None = None,
         partial: object | None = None,
+        stops: bool | None = None,
     ) -> None:
         """Keep who failed, and the provider's word on when to come back."""
         super().__init__(f"{candidate}: {problem}")
         self.candidate = candidate
         self.retry_after_s = retry_after_s
         self.partial = partial
+        self.stops = partial is not None if stops is None else stops
+
+
+class UnusableAnswerError(ProviderError):
+    """A candidate answered, but not in the form that was asked for: `answer` is what it said.
+
+    It is charged, its quality is 0, and another candidate is asked, once.
+    """
+
+    def __init__(self, candidate: str, problem: str, answer: object) -> None:
+        """Keep what cannot be used."""
+        super().__init__(candidate, problem)
+        self.answer = answer
 
 
 class StorageError(SLSError):

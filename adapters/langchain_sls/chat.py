@@ -33,7 +33,7 @@ from langchain_sls.messages import (
     turn_of,
 )
 from langchain_sls.streaming import AsyncChatHost, ChatHost, Stamp
-from sls_plugins.engine import AsyncEngine, Engine
+from sls_plugins.engine import AsyncEngine, Engine, StreamPolicy
 from sls_plugins.errors import UnknownCandidateError
 from sls_plugins.types import Answer, Candidate, Query, Source
 
@@ -51,6 +51,10 @@ class ChatSLS(LabelledChatModel):
     scope: change it when a model behind a name, or what it should say, has changed.
     `temperature`, `max_tokens` and `stop` are handed to every model unless a call brings its own.
 
+    A stream that fails before its first words goes on with another model, unnoticed; later it
+    raises, or up to `takeovers` other models are shown what was said, and go on. All of them have
+    `deadline_s` seconds (a blocking stream ends at the next chunk) and `max_usd` dollars together.
+
     Every answer tells its decision under ``response_metadata["sls"]``; pass its `decision_id` to
     `engine.feedback`. A call may name a candidate: ``invoke("…", model="large")``.
 
@@ -67,6 +71,9 @@ class ChatSLS(LabelledChatModel):
     max_tokens: int | None = None
     stop: list[str] | None = None
     streaming: bool = False
+    takeovers: int = Field(default=0, ge=0)
+    deadline_s: float | None = Field(default=None, gt=0)
+    max_usd: float | None = Field(default=None, gt=0)
     cache: BaseCache | bool | None = Field(default=False, exclude=True)
     timer: Callable[[], float] = Field(default=time.perf_counter, exclude=True, repr=False)
 
@@ -170,14 +177,15 @@ class ChatSLS(LabelledChatModel):
         query = self._query(messages, stop, run_manager, kwargs)
         stamp = Stamp(replaces=run_manager is not None)
         host = ChatHost(self.models)
-        with closing(self.engine.stream(query, host)) as chunks:
+        with closing(self.engine.stream(query, host, self._policy)) as chunks:
             for chunk in chunks:
-                passed = chunk
-                if stamp.is_fresh:
-                    passed = stamp.first(chunk, chunks.known)
-                yield from stamp.passing(passed)
+                for each in stamp.passing(chunk, chunks.known):
+                    _heard(run_manager, each)
+                    yield each
             assert chunks.answer is not None
-            yield stamp.last(chunks.answer)
+            last = stamp.last(chunks.answer)
+            _heard(run_manager, last)
+            yield last
 
     async def _astream(
         self,
@@ -189,15 +197,15 @@ class ChatSLS(LabelledChatModel):
         query = self._query(messages, stop, run_manager, kwargs)
         stamp = Stamp(replaces=run_manager is not None)
         host = AsyncChatHost(self.models)
-        async with aclosing(self._async.stream(query, host)) as chunks:
+        async with aclosing(self._async.stream(query, host, self._policy)) as chunks:
             async for chunk in chunks:
-                passed = chunk
-                if stamp.is_fresh:
-                    passed = stamp.first(chunk, chunks.known)
-                for each in stamp.passing(passed):
+                for each in stamp.passing(chunk, chunks.known):
+                    await _aheard(run_manager, each)
                     yield each
             assert chunks.answer is not None
-            yield stamp.last(chunks.answer)
+            last = stamp.last(chunks.answer)
+            await _aheard(run_manager, last)
+            yield last
 
     def _call(self, candidate: Candidate, query: Query) -> Answer:
         start_s = self.timer()
@@ -234,13 +242,30 @@ class ChatSLS(LabelledChatModel):
         name = settings.get("model")
         query = query_of(turn, labels, self.engine.count_tokens, {"model": name})
         deny = self._toolless if turn.has_tools else frozenset[str]()
-        return replace(query, allow=self._only(name), deny=deny)
+        return replace(query, allow=self._only(name), deny=deny, max_usd=self.max_usd)
+
+    @property
+    def _policy(self) -> StreamPolicy:
+        return StreamPolicy(takeovers=self.takeovers, deadline_s=self.deadline_s)
 
     def _only(self, name: str | None) -> frozenset[str] | None:
         """The candidate which a call names, if it names one."""
         if name is not None and name not in self.models:
             raise UnknownCandidateError(name, tuple(self.models), "model=")
         return None if name is None else frozenset({name})
+
+
+def _heard(run_manager: CallbackManagerForLLMRun | None, chunk: ChatGenerationChunk) -> None:
+    """Tell handlers of a token, where LangChain leaves that to the model."""
+    if run_manager is not None:
+        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+
+
+async def _aheard(
+    run_manager: AsyncCallbackManagerForLLMRun | None, chunk: ChatGenerationChunk
+) -> None:
+    if run_manager is not None:
+        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
 
 
 def _result(answer: Answer) -> ChatResult:

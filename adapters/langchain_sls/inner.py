@@ -6,7 +6,7 @@ would count its tokens twice, and LangChain's global cache would be asked twice.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,21 +82,30 @@ class Inner:
             return
         if self.model.rate_limiter is not None:
             self.model.rate_limiter.acquire(blocking=True)
-        yield from self.model._stream(**self._arguments())  # noqa: SLF001
+        yield from self.model._stream(**self._unheard())  # noqa: SLF001
 
-    async def astream(self) -> AsyncIterator[ChatGenerationChunk]:
+    async def astream(self) -> AsyncGenerator[ChatGenerationChunk, None]:
         """The answer in chunks, without blocking."""
         if not self._streams(async_api=True):
             yield _one_chunk(await self.agenerate())
             return
         if self.model.rate_limiter is not None:
             await self.model.rate_limiter.aacquire(blocking=True)
-        async for chunk in self.model._astream(**self._arguments()):  # noqa: SLF001
-            yield chunk
+        chunks = self.model._astream(**self._unheard())  # noqa: SLF001
+        try:
+            async for chunk in chunks:
+                yield chunk
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
 
     def _streams(self, *, async_api: bool) -> bool:
         wanted = {**self.settings, "stream": True}
         return self.model._should_stream(async_api=async_api, **wanted)  # noqa: SLF001
+
+    def _unheard(self) -> dict[str, Any]:
+        """For streams: handlers hear of tokens when callers do, not of those nobody will see."""
+        return {**self._arguments(), "run_manager": None}
 
     def _arguments(self) -> dict[str, Any]:
         """The same for all four calls."""

@@ -226,9 +226,7 @@ class RouteStamp:
             yield chunk
             return
         passed = ChatGenerationChunk(message=chunk)
-        if self._stamp.is_fresh and self._known is not None:
-            passed = self._stamp.first(passed, self._known)
-        for each in self._stamp.passing(passed):
+        for each in self._stamp.passing(passed, self._known or Answer(text="")):
             yield each.message
 
     def end(self, answer: Answer) -> Iterator[Any]:

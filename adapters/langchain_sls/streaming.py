@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -11,7 +12,8 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_sls.answers import answer_of, message_of
-from langchain_sls.inner import as_chunk, inner_of
+from langchain_sls.chunks import Continuation, Opening, is_words
+from langchain_sls.inner import Inner, as_chunk, inner_of
 from langchain_sls.messages import turn_of
 from sls_plugins.types import Answer, Candidate, Query
 
@@ -19,7 +21,7 @@ __all__ = ["AsyncChatHost", "ChatHost", "Stamp"]
 
 
 class _Host:
-    """What both hosts share: joining and replaying."""
+    """What both hosts share: joining, replaying, and whether somebody else can go on."""
 
     def __init__(self, models: Mapping[str, BaseChatModel]) -> None:
         """A host serves one stream."""
@@ -35,21 +37,78 @@ class _Host:
         """A stored answer as one chunk."""
         yield ChatGenerationChunk(message=as_chunk(message_of(answer)))
 
+    def may_resume(self, said: Sequence[ChatGenerationChunk]) -> bool:
+        """Words can be gone on with; a tool call that broke off cannot."""
+        return all(is_words(chunk) for chunk in said)
+
+    def _inner(self, candidate: Candidate, query: Query) -> Inner:
+        return inner_of(self._models[candidate.name], turn_of(query))
+
+    def _going_on(
+        self, candidate: Candidate, query: Query, said: Sequence[ChatGenerationChunk]
+    ) -> tuple[Inner, Continuation]:
+        """The candidate, shown what was said, and what joins its words to that."""
+        goes_on = Continuation(said)
+        turn = goes_on.turn(turn_of(query))
+        return inner_of(self._models[candidate.name], turn), goes_on
+
 
 class ChatHost(_Host):
     """Streams one turn with LangChain's blocking chat models."""
 
     def open(self, candidate: Candidate, query: Query) -> Iterator[ChatGenerationChunk]:
         """The candidate's own chunks."""
-        return inner_of(self._models[candidate.name], turn_of(query)).stream()
+        inner = self._inner(candidate, query)
+        opening = Opening(inner.model)
+        for chunk in inner.stream():
+            yield from opening.passing(chunk)
+        yield from opening.end()
+
+    def resume(
+        self, candidate: Candidate, query: Query, said: Sequence[ChatGenerationChunk]
+    ) -> Iterator[ChatGenerationChunk]:
+        """The chunks that are missing after these."""
+        inner, goes_on = self._going_on(candidate, query, said)
+        opening = Opening(inner.model)
+        for chunk in inner.stream():
+            for each in opening.passing(chunk):
+                yield from goes_on.passing(each)
+        for each in opening.end():
+            yield from goes_on.passing(each)
+        yield goes_on.end()
 
 
 class AsyncChatHost(_Host):
     """Streams one turn with LangChain's async chat models."""
 
-    def open(self, candidate: Candidate, query: Query) -> AsyncIterator[ChatGenerationChunk]:
+    async def open(
+        self, candidate: Candidate, query: Query
+    ) -> AsyncGenerator[ChatGenerationChunk, None]:
         """The candidate's own chunks."""
-        return inner_of(self._models[candidate.name], turn_of(query)).astream()
+        inner = self._inner(candidate, query)
+        opening = Opening(inner.model)
+        async with aclosing(inner.astream()) as chunks:
+            async for chunk in chunks:
+                for each in opening.passing(chunk):
+                    yield each
+        for each in opening.end():
+            yield each
+
+    async def resume(
+        self, candidate: Candidate, query: Query, said: Sequence[ChatGenerationChunk]
+    ) -> AsyncGenerator[ChatGenerationChunk, None]:
+        """The chunks that are missing after these."""
+        inner, goes_on = self._going_on(candidate, query, said)
+        opening = Opening(inner.model)
+        async with aclosing(inner.astream()) as chunks:
+            async for chunk in chunks:
+                for opened in opening.passing(chunk):
+                    for each in goes_on.passing(opened):
+                        yield each
+        for opened in opening.end():
+            for each in goes_on.passing(opened):
+                yield each
+        yield goes_on.end()
 
 
 class Stamp:
@@ -72,13 +131,11 @@ class Stamp:
         """Whether no chunk was stamped yet."""
         return not self._told
 
-    def first(self, chunk: ChatGenerationChunk, known: Answer) -> ChatGenerationChunk:
-        """The first chunk, with what is known when it comes."""
-        self._told = {key: value for key, value in known.facts().items() if key != "failures"}
-        return _stamped(chunk, self._told)
-
-    def passing(self, chunk: ChatGenerationChunk) -> Iterator[ChatGenerationChunk]:
-        """The chunk, unless it is the last one; that is kept back for `last`."""
+    def passing(self, chunk: ChatGenerationChunk, known: Answer) -> Iterator[ChatGenerationChunk]:
+        """The chunk, the first one with what is `known` when it comes; the last is kept back."""
+        if self.is_fresh:
+            self._told = {key: value for key, value in known.facts().items() if key != "failures"}
+            chunk = _stamped(chunk, self._told)
         if self._held is not None:
             yield self._held
         self._held = chunk if _is_last(chunk) else None
@@ -88,11 +145,14 @@ class Stamp:
     def last(self, answer: Answer) -> ChatGenerationChunk:
         """The last chunk, with the facts that were not yet told."""
         told = self._told
+        facts = answer.facts()
         news = {
             key: value
-            for key, value in answer.facts().items()
+            for key, value in facts.items()
             if value is not None and told.get(key) is None
         }
+        if facts["candidate"] != told.get("candidate"):
+            news["finished_by"] = facts["candidate"]
         if self._replaces:
             news = {**told, **news}
         end = AIMessageChunk(content="", chunk_position="last")

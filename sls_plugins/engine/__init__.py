@@ -2,12 +2,13 @@
 
 from sls_plugins.engine.asynchronous import AsyncEngine
 from sls_plugins.engine.blocking import Engine
-from sls_plugins.engine.streams import (
-    AnswerStream,
-    AsyncAnswerStream,
+from sls_plugins.engine.stream_hosts import (
     AsyncStreamHost,
+    ResumingHost,
     StreamHost,
+    StreamPolicy,
 )
+from sls_plugins.engine.streams import AnswerStream, AsyncAnswerStream
 
 __all__ = [
     "AnswerStream",
@@ -15,5 +16,7 @@ __all__ = [
     "AsyncEngine",
     "AsyncStreamHost",
     "Engine",
+    "ResumingHost",
     "StreamHost",
+    "StreamPolicy",
 ]

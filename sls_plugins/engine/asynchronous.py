@@ -11,7 +11,8 @@ from typing import Any, Protocol, TypeVar
 from sls_plugins import flow
 from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.desk import AsyncEngineCache
-from sls_plugins.engine.streams import AsyncAnswerStream, AsyncStreamHost
+from sls_plugins.engine.stream_hosts import RAISES, AsyncStreamHost, StreamPolicy
+from sls_plugins.engine.streams import AsyncAnswerStream
 from sls_plugins.errors import SLSError
 from sls_plugins.protocols import AsyncCall
 from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Feedback, Query
@@ -68,9 +69,12 @@ class AsyncEngine:
         """
         return await self._drive(flow.answer(self.parts, query), call)
 
-    def stream(self, query: Query, host: AsyncStreamHost[ChunkT]) -> AsyncAnswerStream[ChunkT]:
+    def stream(
+        self, query: Query, host: AsyncStreamHost[ChunkT], policy: StreamPolicy = RAISES
+    ) -> AsyncAnswerStream[ChunkT]:
         """The whole flow, chunk by chunk."""
-        return AsyncAnswerStream(self.parts, flow.answer(self.parts, query), host, self._in_thread)
+        steps = flow.answer(self.parts, query)
+        return AsyncAnswerStream(self.parts, steps, host, self._in_thread, policy)
 
     async def record(self, decision_id: str, answer: Answer) -> None:
         """Tell what came of a decision of `plan`."""

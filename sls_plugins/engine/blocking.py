@@ -10,7 +10,8 @@ from sls_plugins import flow
 from sls_plugins.engine.asynchronous import AsyncEngine
 from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.desk import EngineCache
-from sls_plugins.engine.streams import AnswerStream, StreamHost
+from sls_plugins.engine.stream_hosts import RAISES, StreamHost, StreamPolicy
+from sls_plugins.engine.streams import AnswerStream
 from sls_plugins.errors import SLSError
 from sls_plugins.protocols import Call
 from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Feedback, Query
@@ -58,9 +59,14 @@ class Engine:
         """
         return self._drive(flow.answer(self.parts, query), call)
 
-    def stream(self, query: Query, host: StreamHost[ChunkT]) -> AnswerStream[ChunkT]:
-        """The whole flow, chunk by chunk; until the first chunk another candidate may take over."""
-        return AnswerStream(self.parts, flow.answer(self.parts, query), host)
+    def stream(
+        self, query: Query, host: StreamHost[ChunkT], policy: StreamPolicy = RAISES
+    ) -> AnswerStream[ChunkT]:
+        """The whole flow, chunk by chunk; until the first chunk another candidate may take over.
+
+        `policy` says what becomes of a stream that breaks later, and how long it may take.
+        """
+        return AnswerStream(self.parts, flow.answer(self.parts, query), host, policy)
 
     def record(self, decision_id: str, answer: Answer) -> None:
         """Tell what came of a decision of `plan`: its usage, cost and latency.

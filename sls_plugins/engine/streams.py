@@ -1,73 +1,61 @@
 """Answers chunk by chunk: the streaming drivers.
 
 Before the first chunk a failing candidate is replaced by the next one. After it the stream breaks
-with a `ProviderError` that carries the answer so far. A stream that is closed early is an answer
-cut short: it is charged and logged with what was really used, and never cached.
+with a `ProviderError` that carries the answer so far, unless the policy lets another candidate go
+on. A stream that is closed early is an answer cut short: it is charged and logged with what was
+really used, and never cached.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Generator,
-    Iterator,
-    Sequence,
-)
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sls_plugins import flow
 from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.stopwatch import Stopwatch
+from sls_plugins.engine.stream_hosts import (
+    RAISES,
+    AsyncStreamHost,
+    ResumingHost,
+    StreamHost,
+    StreamPolicy,
+)
 from sls_plugins.errors import ProviderError, SLSError
-from sls_plugins.types import Answer, Candidate, Query, Source
+from sls_plugins.types import Answer, Source
 
-__all__ = ["AnswerStream", "AsyncAnswerStream", "AsyncStreamHost", "StreamHost"]
+__all__ = ["AnswerStream", "AsyncAnswerStream"]
 
 ChunkT = TypeVar("ChunkT")
 Steps = Generator[flow.Effect, Any, Answer]
 InThread = Callable[[Callable[[], object]], Awaitable[object]]
 
 
-class StreamHost(Protocol[ChunkT]):
-    """How a host streams: opens a candidate's stream, joins chunks, replays a cached answer."""
-
-    def open(self, candidate: Candidate, query: Query) -> Iterator[ChunkT]:
-        """Begin a candidate's answer."""
-
-    def join(self, chunks: Sequence[ChunkT]) -> Answer:
-        """The whole answer of these chunks; its latency is measured by whoever drives the host."""
-
-    def replay(self, answer: Answer) -> Iterator[ChunkT]:
-        """A cached answer as chunks."""
-
-
-class AsyncStreamHost(Protocol[ChunkT]):
-    """How an async host streams."""
-
-    def open(self, candidate: Candidate, query: Query) -> AsyncIterator[ChunkT]:
-        """Begin a candidate's answer."""
-
-    def join(self, chunks: Sequence[ChunkT]) -> Answer:
-        """The whole answer of these chunks."""
-
-    def replay(self, answer: Answer) -> Iterator[ChunkT]:
-        """A cached answer as chunks."""
-
-
 class _Stream(Generic[ChunkT]):
-    """What both streams share: who answers, and how a stream ends early."""
+    """What both streams share: who answers, what was said, and how a stream ends early."""
 
-    def __init__(self, parts: flow.Parts, steps: Steps) -> None:
+    def __init__(
+        self,
+        parts: flow.Parts,
+        steps: Steps,
+        host: StreamHost[ChunkT] | AsyncStreamHost[ChunkT],
+        policy: StreamPolicy,
+    ) -> None:
         self._parts = parts
         self._steps = steps
+        self._join = host.join
+        self._resuming = host if isinstance(host, ResumingHost) and policy.takeovers else None
+        self._policy = policy
+        self._start_s = parts.clock()
         self._watch = Stopwatch[ChunkT](parts.clock)
+        self._said: list[ChunkT] = []
+        self._seen = 0
+        self._takeovers = 0
+        self._late = False
         self.known = Answer(text="")
         self.answer: Answer | None = None
 
@@ -86,27 +74,75 @@ class _Stream(Generic[ChunkT]):
         """Where the chunks come from."""
         return self.known.source
 
-    def _opened(self, effect: flow.Call) -> None:
+    def _opened(self, effect: flow.Call) -> Any:
+        """The candidate's chunks, which go on after what others have said."""
         name = effect.candidate.name
         estimate = effect.decision.estimate_of(name)
         self.known = Answer(
             text="", candidate=name, decision_id=effect.decision.id, estimate=estimate
         )
+        self._seen = len(self._said)
+        self._left_s(name)
+        if self._seen == 0:
+            return None
+        assert self._resuming is not None
+        self._takeovers += 1
+        return self._resuming.resume(effect.candidate, effect.query, tuple(self._said))
 
-    def _timed(self, answer: Answer) -> Answer:
-        """The answer with the time that its source took, unless the host knows better."""
+    def _left_s(self, name: str) -> float | None:
+        """Seconds until the deadline. Raises ProviderError when it has passed."""
+        if self._is_late():
+            raise ProviderError(name, f"the deadline of {self._policy.deadline_s:g} s has passed")
+        deadline_s = self._policy.deadline_s
+        return deadline_s and self._start_s + deadline_s - self._parts.clock()
+
+    def _is_late(self) -> bool:
+        deadline_s = self._policy.deadline_s
+        if deadline_s is not None and self._parts.clock() >= self._start_s + deadline_s:
+            self._late = True
+        return self._late
+
+    def _whole(self) -> Answer:
+        """The answer of this candidate, after whatever others have said before it."""
+        if self._seen == 0:
+            return self._own()
+        own = self._own()
+        whole = self._join(self._said)
+        return replace(own, text=whole.text, payload=whole.payload, raw=whole.raw, cacheable=False)
+
+    def _own(self) -> Answer:
+        """What this candidate said, with the time its source took unless the host knows better."""
+        answer = self._join(self._said[self._seen :])
         if answer.latency_s is not None:
             return answer
         return replace(answer, latency_s=self._watch.took_s)
+
+    def _broken(self, error: ProviderError) -> ProviderError:
+        """The same error, knowing what the caller has already seen, and whether to go on."""
+        has_own = len(self._said) > self._seen
+        may_go_on = (
+            self._resuming is not None
+            and self._takeovers < self._policy.takeovers
+            and self._resuming.may_resume(self._said)
+        )
+        return ProviderError(
+            error.candidate,
+            str(error).removeprefix(f"{error.candidate}: "),
+            retry_after_s=error.retry_after_s,
+            partial=self._own() if has_own else None,
+            stops=self._is_late() or (bool(self._said) and not may_go_on),
+        )
 
     def _done(self, answer: Answer) -> Answer:
         self.answer = self.known = answer
         return answer
 
-    def _cut_short(self, partial_answer: Answer) -> None:
+    def _cut_short(self) -> None:
         """Drive the flow to its end with what was said until the caller went away."""
+        if len(self._said) == self._seen:
+            return
         try:
-            effect = self._steps.send(replace(partial_answer, cacheable=False))
+            effect = self._steps.send(replace(self._own(), cacheable=False))
             while True:
                 effect = self._steps.send(flow.perform(self._parts, effect))
         except StopIteration as done:
@@ -120,9 +156,15 @@ class AnswerStream(_Stream[ChunkT]):
     cache) and what was expected.
     """
 
-    def __init__(self, parts: flow.Parts, steps: Steps, host: StreamHost[ChunkT]) -> None:
+    def __init__(
+        self,
+        parts: flow.Parts,
+        steps: Steps,
+        host: StreamHost[ChunkT],
+        policy: StreamPolicy = RAISES,
+    ) -> None:
         """Made by `Engine.stream`."""
-        super().__init__(parts, steps)
+        super().__init__(parts, steps, host, policy)
         self._host = host
         self._chunks = self._run()
 
@@ -159,23 +201,19 @@ class AnswerStream(_Stream[ChunkT]):
 
     def _call(self, effect: flow.Call) -> Generator[ChunkT, None, Answer]:
         name = effect.candidate.name
-        self._opened(effect)
-        chunks: list[ChunkT] = []
         try:
             with provider(name):
-                source = self._host.open(effect.candidate, effect.query)
+                source = self._opened(effect) or self._host.open(effect.candidate, effect.query)
                 for chunk in self._watch.watch(source):
-                    chunks.append(chunk)
+                    self._said.append(chunk)
                     yield chunk
+                    self._left_s(name)
+                return self._whole()
         except GeneratorExit:
-            self._cut_short(self._timed(self._host.join(chunks)))
+            self._cut_short()
             raise
         except ProviderError as error:
-            raise _broken(
-                error, self._timed(self._host.join(chunks)) if chunks else None
-            ) from error.__cause__
-        with provider(name):
-            return self._timed(self._host.join(chunks))
+            raise self._broken(error) from error.__cause__
 
 
 class AsyncAnswerStream(_Stream[ChunkT]):
@@ -187,12 +225,12 @@ class AsyncAnswerStream(_Stream[ChunkT]):
         steps: Steps,
         host: AsyncStreamHost[ChunkT],
         in_thread: InThread,
+        policy: StreamPolicy = RAISES,
     ) -> None:
         """Made by `AsyncEngine.stream`."""
-        super().__init__(parts, steps)
+        super().__init__(parts, steps, host, policy)
         self._host = host
         self._in_thread = in_thread
-        self._said: list[ChunkT] = []
         self._chunks = self._run()
 
     def __aiter__(self) -> AsyncIterator[ChunkT]:
@@ -216,7 +254,7 @@ class AsyncAnswerStream(_Stream[ChunkT]):
                             async for chunk in chunks:
                                 yield chunk
                         with provider(effect.candidate.name):
-                            result: object = self._timed(self._host.join(self._said))
+                            result: object = self._whole()
                     else:
                         result = await self._in_thread(partial(flow.perform, self._parts, effect))
                 except SLSError as error:
@@ -232,31 +270,40 @@ class AsyncAnswerStream(_Stream[ChunkT]):
                 yield chunk
 
     async def _call(self, effect: flow.Call) -> AsyncGenerator[ChunkT, None]:
-        self._opened(effect)
-        self._said = []
-        source = self._host.open(effect.candidate, effect.query)
+        name, source = effect.candidate.name, None
         try:
-            with provider(effect.candidate.name):
-                async for chunk in self._watch.awatch(source):
-                    self._said.append(chunk)
-                    yield chunk
-        except (GeneratorExit, asyncio.CancelledError):
-            if self._said:
-                self._cut_short(self._timed(self._host.join(self._said)))
+            with provider(name):
+                source = self._opened(effect) or self._host.open(effect.candidate, effect.query)
+                chunks = self._watch.awatch(source)
+                while isinstance(step := await self._next(chunks, name), _Came):
+                    self._said.append(step.chunk)
+                    yield step.chunk
+        except GeneratorExit:  # whoever closes a stream finds it settled
+            self._cut_short()
+            raise
+        except asyncio.CancelledError:  # which may come to many streams at once
+            await self._in_thread(self._cut_short)
             raise
         except ProviderError as error:
-            answer = self._timed(self._host.join(self._said)) if self._said else None
-            raise _broken(error, answer) from error.__cause__
+            raise self._broken(error) from error.__cause__
         finally:
             if isinstance(source, AsyncGenerator):
                 await source.aclose()
 
+    async def _next(self, chunks: AsyncIterator[ChunkT], name: str) -> _Came[ChunkT] | None:
+        """The next chunk, if it comes in time."""
+        limit = asyncio.timeout(self._left_s(name))
+        try:
+            async with limit:
+                return _Came(await anext(chunks))
+        except StopAsyncIteration:
+            return None
+        finally:
+            self._late = self._late or limit.expired()
 
-def _broken(error: ProviderError, partial_answer: Answer | None) -> ProviderError:
-    """The same error, knowing what the caller has already seen."""
-    return ProviderError(
-        error.candidate,
-        str(error).removeprefix(f"{error.candidate}: "),
-        retry_after_s=error.retry_after_s,
-        partial=partial_answer,
-    )
+
+@dataclass(frozen=True, slots=True)
+class _Came(Generic[ChunkT]):
+    """A chunk that has come, whatever it is."""
+
+    chunk: ChunkT

@@ -12,7 +12,13 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from sls_plugins.errors import BudgetExhausted, NoCandidateLeft, ProviderError, StorageError
+from sls_plugins.errors import (
+    BudgetExhausted,
+    NoCandidateLeft,
+    ProviderError,
+    StorageError,
+    UnusableAnswerError,
+)
 from sls_plugins.flow.effects import (
     Call,
     Decide,
@@ -74,23 +80,72 @@ def answer(parts: Parts, query: Query) -> Answering:
     if isinstance(planned, CacheHit):
         parts.plugins.answered(query, planned.answer)
         return planned.answer
-    causes: dict[str, str | Exception] = dict(planned.decision.ineligible)
-    failures: list[tuple[str, str]] = []
+    tries = _Tries(planned)
     for name in planned.decision.ranking:
+        if not tries.may_cost(name):
+            continue
         try:
-            result: Answer = yield from _try(parts, planned, name, tuple(failures))
+            result: Answer = yield from _try(parts, planned, name, tuple(tries.failures))
+        except UnusableAnswerError as error:
+            said = yield from _unusable(parts, planned, error, tuple(tries.failures))
+            if not tries.unusable(error, said):
+                return said
         except ProviderError as error:
-            yield from _failed(parts, planned, error)
-            if error.partial is not None:
-                raise
-            causes[name] = error
-            failures.append((name, str(error)))
+            tries.broke(error, (yield from _failed(parts, planned, error)))
         except BudgetExhausted as error:
-            causes[name] = error
+            tries.causes[name] = error
         else:
             parts.plugins.answered(planned.query, result)
             return result
-    raise _nothing_left(planned.query.id, causes)
+    return tries.end()
+
+
+class _Tries:
+    """What has come of the candidates that were tried so far."""
+
+    def __init__(self, planned: Planned) -> None:
+        self.causes: dict[str, str | Exception] = dict(planned.decision.ineligible)
+        self.failures: list[tuple[str, str]] = []
+        self._planned = planned
+        self._spent_usd = 0.0
+        self._broken: ProviderError | None = None
+        self._unusable: Answer | None = None
+
+    def may_cost(self, name: str) -> bool:
+        """Whether this candidate, too, fits under the query's ceiling."""
+        ceiling_usd = self._planned.query.max_usd
+        high_usd = self._planned.decision.estimate_of(name).cost_high_usd
+        if not self._spent_usd or ceiling_usd is None or self._spent_usd + high_usd <= ceiling_usd:
+            return True
+        self.causes[name] = f"might cost more than is left of {ceiling_usd:g} USD for this query"
+        return False
+
+    def broke(self, error: ProviderError, cost_usd: float) -> None:
+        """A candidate failed. Raises ProviderError if no other one may be tried."""
+        self._note(error, cost_usd)
+        if error.partial is not None:
+            self._broken = error
+        if error.stops:
+            raise error if error.partial is not None or self._broken is None else self._broken
+
+    def unusable(self, error: UnusableAnswerError, said: Answer) -> bool:
+        """An answer came in the wrong form; whether another candidate is to be asked."""
+        self._note(error, said.cost_usd or 0.0)
+        first, self._unusable = self._unusable is None, said
+        return first
+
+    def end(self) -> Answer:
+        """Nobody is left: an answer that cannot be used is better than none. Raises SLSError."""
+        if self._unusable is not None:
+            return self._unusable
+        if self._broken is not None:
+            raise self._broken
+        raise _nothing_left(self._planned.query.id, self.causes)
+
+    def _note(self, error: ProviderError, cost_usd: float) -> None:
+        self.causes[error.candidate] = error
+        self.failures.append((error.candidate, str(error)))
+        self._spent_usd += cost_usd
 
 
 def _try(
@@ -149,8 +204,8 @@ def completed(parts: Parts, query: Query, name: str, said: Answer) -> Answer:
     return replace(said, candidate=name, usage=usage, cost_usd=cost)
 
 
-def _failed(parts: Parts, planned: Planned, error: ProviderError) -> Generator[Effect, Any, None]:
-    """Log a failed call; a broken stream is charged for what it had sent."""
+def _failed(parts: Parts, planned: Planned, error: ProviderError) -> Generator[Effect, Any, float]:
+    """Log a failed call; a broken stream is charged for what it had sent. Returns that in USD."""
     partial = error.partial
     outcome = planned.outcome(OutcomeKind.FAILED, error.candidate, parts.clock())
     outcome = replace(outcome, error=str(error.__cause__ or error))
@@ -158,6 +213,36 @@ def _failed(parts: Parts, planned: Planned, error: ProviderError) -> Generator[E
         told = completed(parts, planned.query, error.candidate, partial)
         outcome = replace(outcome, usage=told.usage, cost_usd=told.cost_usd)
     yield Finish(outcome, f"{planned.decision.id}/{error.candidate}")
+    return outcome.cost_usd or 0.0
+
+
+def _unusable(
+    parts: Parts,
+    planned: Planned,
+    error: UnusableAnswerError,
+    failures: tuple[tuple[str, str], ...],
+) -> Answering:
+    """Log an answer in the wrong form: charged like any other, of no quality, never kept."""
+    name, decision = error.candidate, planned.decision
+    assert isinstance(error.answer, Answer)
+    said = replace(
+        completed(parts, planned.query, name, error.answer),
+        decision_id=decision.id,
+        cacheable=False,
+        failures=failures,
+        estimate=decision.estimate_of(name),
+    )
+    outcome = replace(
+        planned.outcome(OutcomeKind.ANSWERED, name, parts.clock()),
+        usage=said.usage,
+        cost_usd=said.cost_usd,
+        latency_s=said.latency_s,
+        answer_text=said.text,
+        quality=0.0,
+        quality_source="unusable",
+    )
+    yield Finish(outcome, f"{decision.id}/{name}")
+    return said
 
 
 def _nothing_left(query_id: str, causes: dict[str, str | Exception]) -> Exception:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from sls_plugins import Answer, Budget, Candidate, Query, Source, Usage
-from sls_plugins.errors import ProviderError
+from sls_plugins.engine import StreamPolicy
+from sls_plugins.errors import InputError, ProviderError, UnusableAnswerError
 
 
 def joined(chunks: Sequence[str]) -> Answer:
@@ -214,3 +215,159 @@ async def test_the_async_twin_shares_cache_and_feedback(make_engine):
 async def async_echo(candidate: Candidate, query: Query) -> Answer:
     """An async provider."""
     return joined([query.text])
+
+
+class Resuming(Host):
+    """A host whose second candidate goes on after the chunks that were said."""
+
+    def may_resume(self, said: Sequence[str]) -> bool:
+        return True
+
+    def resume(self, candidate: Candidate, query: Query, said: Sequence[str]) -> Iterator[str]:
+        yield from list(Host().open(candidate, query))[len(said) :]
+
+
+class AsyncResuming(AsyncHost):
+    """The same for async hosts."""
+
+    def may_resume(self, said: Sequence[str]) -> bool:
+        return True
+
+    async def resume(
+        self, candidate: Candidate, query: Query, said: Sequence[str]
+    ) -> AsyncIterator[str]:
+        for chunk in list(Host().open(candidate, query))[len(said) :]:
+            yield chunk
+
+
+def test_another_candidate_goes_on_in_mid_stream(make_engine):
+    """Where the policy allows it the text is whole, each pays for its own chunks."""
+    engine = make_engine(budget=Budget(price=10.0, usd=10.0))
+    host = Resuming(fail_before=dict.fromkeys(("small", "middle", "large"), 2))
+    stream = engine.stream(Query(text="Count!"), host, StreamPolicy(takeovers=1))
+
+    assert "".join(stream) == "One two three."
+    assert stream.answer.text == "One two three."
+    lines = engine.parts.log.after(0, 10)
+    assert [line.candidate for line in lines] == [host.opened[0], stream.answer.candidate]
+    assert dict(stream.answer.failures).keys() == {host.opened[0]}
+    assert [line.usage.output_tokens for line in lines] == [2, 1]
+    assert engine.parts.ledger.purse().reserved_usd == 0.0
+    assert engine.answer(Query(text="Count!"), lambda c, q: Answer(text="1")).source is Source.MODEL
+
+
+async def test_another_candidate_goes_on_in_async_streams(make_engine):
+    """The async stream is taken over as the blocking one is."""
+    engine = make_engine()
+    host = AsyncResuming(fail_before=dict.fromkeys(("small", "middle", "large"), 1))
+
+    stream = engine.as_async().stream(Query(text="Count!"), host, StreamPolicy(takeovers=1))
+
+    assert [chunk async for chunk in stream] == ["One ", "two ", "three."]
+
+
+@pytest.mark.parametrize("takeovers", [0, 1])
+def test_takeovers_are_limited(make_engine, takeovers):
+    """With one more break than the policy allows, the stream raises and tells what was said."""
+    engine = make_engine(budget=Budget(price=10.0, usd=10.0))
+
+    class Breaking(Resuming):
+        def resume(self, candidate: Candidate, query: Query, said: Sequence[str]) -> Iterator[str]:
+            self.opened.append(candidate.name)
+            yield "more "
+            raise ConnectionError("again")
+
+    host = Breaking(fail_before=dict.fromkeys(("small", "middle", "large"), 1))
+    with pytest.raises(ProviderError) as caught:
+        list(engine.stream(Query(text="Count!"), host, StreamPolicy(takeovers=takeovers)))
+
+    assert len(host.opened) == 1 + takeovers
+    assert caught.value.partial is not None
+    assert engine.parts.ledger.purse().reserved_usd == 0.0
+
+
+def test_a_takeover_stays_under_the_querys_ceiling(make_engine):
+    """Where the broken answer has left too little for the next candidate, that is not asked."""
+    engine = make_engine(budget=Budget(price=1e6))  # the cheapest comes first
+    query = Query(text="Count!", deny=frozenset({"large"}))
+    dear_usd = max(each.cost_high_usd for each in engine.plan(query).estimates)
+    host = Resuming(fail_before={"small": 2})
+
+    with pytest.raises(ProviderError):
+        list(engine.stream(replace(query, max_usd=dear_usd), host, StreamPolicy(takeovers=5)))
+
+    assert host.opened == ["small"]
+    whole = engine.stream(replace(query, max_usd=2 * dear_usd), host, StreamPolicy(takeovers=5))
+    assert "".join(whole) == "One two three."
+
+
+async def test_a_deadline_ends_an_async_stream(make_engine):
+    """A stream that hangs is stopped at its deadline, though other candidates are left."""
+    engine = make_engine(budget=Budget(price=10.0, usd=10.0), clock=lambda: 1000.0)
+
+    class Hanging(AsyncHost):
+        async def open(self, candidate: Candidate, query: Query) -> AsyncIterator[str]:
+            self.opened.append(candidate.name)
+            await asyncio.sleep(60)
+            yield "never"
+
+    host = Hanging()
+    with pytest.raises(ProviderError):
+        async for _ in engine.as_async().stream(
+            Query(text="Count!"), host, StreamPolicy(takeovers=5, deadline_s=0.05)
+        ):
+            pass
+
+    assert len(host.opened) == 1
+    assert engine.parts.ledger.purse().reserved_usd == 0.0
+
+
+def test_a_deadline_ends_a_blocking_stream_at_the_next_chunk(make_engine):
+    """A blocking stream notices its deadline between two chunks; what was said is charged."""
+    now_s = [1000.0]
+    engine = make_engine(clock=lambda: now_s[0])
+
+    class Slow(Host):
+        def open(self, candidate: Candidate, query: Query) -> Iterator[str]:
+            for chunk in super().open(candidate, query):
+                now_s[0] += 3.0
+                yield chunk
+
+    with pytest.raises(ProviderError, match="deadline"):
+        list(engine.stream(Query(text="Count!"), Slow(), StreamPolicy(deadline_s=2.0)))
+
+    (line,) = engine.parts.log.after(0, 10)
+    assert line.usage.output_tokens == 1
+
+
+@pytest.mark.parametrize("wrong", [{"takeovers": -1}, {"deadline_s": 0.0}])
+def test_policies_that_cannot_be_are_refused(wrong):
+    """A policy says what is wrong with it."""
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        StreamPolicy(**wrong)
+
+
+@pytest.mark.parametrize(("usable", "asked"), [(0, 2), (1, 2), (9, 1)])
+def test_an_answer_in_the_wrong_form_falls_back_once(make_engine, usable, asked):
+    """It is charged, counts as quality 0 and is not kept; if the next is wrong too, that is it."""
+    engine = make_engine()
+    calls = []
+
+    def call(candidate: Candidate, query: Query) -> Answer:
+        calls.append(candidate.name)
+        answer = Answer(text=f"{candidate.name} says", usage=Usage(output_tokens=5))
+        if usable == 0 or len(calls) <= usable < 9:
+            raise UnusableAnswerError(candidate.name, "no JSON", answer)
+        return answer
+
+    answer = engine.answer(Query(text="Count!"), call)
+
+    assert len(calls) == asked
+    assert answer.text == f"{calls[-1]} says"
+    lines = engine.parts.log.after(0, 10)
+    assert [line.candidate for line in lines] == calls
+    wanted = {0: [0.0, 0.0], 1: [0.0, None], 9: [None]}[usable]
+    assert [line.quality for line in lines] == wanted
+    assert all(line.cost_usd > 0 for line in lines)
+    kept = engine.answer(Query(text="Count!"), lambda c, q: Answer(text="1"))
+    assert (kept.source is Source.CACHE) == (usable != 0)

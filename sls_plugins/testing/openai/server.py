@@ -24,13 +24,14 @@ class OpenAIServer:
             server.script("small", Reply(fault=Fault.RATE_LIMITED), Reply(text="At last."))
 
     Requests are answered by what was scripted for their model, one reply a request, then by
-    `default`, a function of what was heard. `heard` keeps all requests in order.
+    `default`, a function of what was heard, which may be replaced. `heard` keeps all requests in
+    order.
     """
 
     def __init__(self, default: Callable[[Heard], Reply] = obliging) -> None:
         """Listens at once, on a free port; close it, or use it in a `with` block."""
         self.heard: list[Heard] = []
-        self._default = default
+        self.default = default
         self._scripts: dict[str, deque[Reply]] = {}
         self._lock = threading.Lock()
         self._listener = Listener(self._answer)
@@ -77,4 +78,4 @@ class OpenAIServer:
             script = self._scripts.get(heard.model)
             if script:
                 return script.popleft(), number
-        return self._default(heard), number
+        return self.default(heard), number
