@@ -269,12 +269,17 @@ class Predictor(Learns, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What a scheduler chose: ranking (best first), its propensity, the price of money, why."""
+    """What a scheduler chose: ranking (best first), its propensity, the price of money, why.
+
+    `price` is below 0 while money would be left over. `terms` are all the numbers, by name, from
+    which the choice can be made again with the estimates and the seed.
+    """
 
     ranking: tuple[str, ...]
     propensity: float
     price: float
     why: str
+    terms: tuple[tuple[str, float], ...] = ()
 
 
 class Scheduler(Learns, Protocol):

@@ -84,6 +84,7 @@ def _decide(parts: Parts, effect: Decide) -> Planned:
         created_s=parts.clock(),
         task=query.task,
         ineligible=tuple(ineligible),
+        terms=choice.terms,
     )
     nearest = (miss.nearest.id, miss.similarity or 0.0) if miss.nearest else None
     parts.log.add_decision(decision, query, effect.vector, nearest)

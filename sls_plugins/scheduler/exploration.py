@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SCENARIOS", "Scenarios", "curiosity", "mixed"]
+__all__ = ["SCENARIOS", "Scenarios", "curiosity", "mixed", "uniform"]
 
 SCENARIOS = 64
 """Propensities are multiples of one in this many."""
 
 COLUMNS = 64
 
-CURIOSITY = (0.35, 0.4)
-"""Share of the estimates' deviation that is explored: in the long run, and more at the start."""
-
+CURIOSITY = 0.4
+"""Share of a new candidate's doubt that is explored."""
 
 LEARNING = 20.0
-"""Decisions per candidate after which half of the start's extra curiosity is gone."""
+"""Outcomes of a candidate after which seven tenths of that is left."""
 
 MASK = (1 << 64) - 1
 
@@ -30,14 +31,19 @@ def mixed(seed: int) -> int:
     return z ^ (z >> 31)
 
 
-def curiosity(decided: int, candidates: int) -> float:
-    """Share of the deviation to explore: full Thompson sampling would explore too long.
+def uniform(seed: int, draw: int) -> float:
+    """Draw number `draw` of a decision: 0…1, not 1."""
+    return mixed(seed + draw) / 2.0**64
+
+
+def curiosity(tries: float) -> float:
+    """Share of the doubt about a candidate to explore after so many outcomes of it.
 
     Estimates doubt each query's own direction, which one more outcome hardly settles, so the whole
-    deviation overstates what can be learnt from a try.
+    deviation overstates what can be learnt from a try; that of the candidate as a whole falls with
+    the root of its outcomes.
     """
-    last, first = CURIOSITY
-    return last + first / (1.0 + decided / (LEARNING * candidates))
+    return CURIOSITY * math.sqrt(LEARNING / (LEARNING + tries))
 
 
 class Scenarios:
@@ -55,10 +61,9 @@ class Scenarios:
 
     def draw(
         self, scores: NDArray[np.float64], deviations: NDArray[np.float64], seed: int
-    ) -> tuple[NDArray[np.float64], float]:
-        """The scores in the seed's scenario, shape (K,), and the propensity of their maximum."""
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The scores in the seed's scenario, and each one's chance to be the highest; (K,) each."""
         columns = np.arange(scores.size) % COLUMNS
         worlds = scores + deviations * self.luck[:, columns]
-        winners = worlds.argmax(axis=1)
-        which = mixed(seed) % SCENARIOS
-        return worlds[which], float(np.mean(winners == winners[which]))
+        chances = np.bincount(worlds.argmax(axis=1), minlength=scores.size) / SCENARIOS
+        return worlds[mixed(seed) % SCENARIOS], chances

@@ -28,12 +28,15 @@ class Hull:
     """The cheapest choice, then the steps that buy quality, best bargain first.
 
     At a price λ the choice that maximises quality - λ·cost is reached by all steps steeper than λ.
+    `falling` are the steps after the best choice, which cost money and quality: they are taken at
+    prices below 0 only, when money would be left over.
     """
 
     start: int
     cost_usd: float
     quality: float
     steps: tuple[Step, ...]
+    falling: tuple[Step, ...] = ()
 
 
 def hull_of(qualities: Sequence[float], costs_usd: Sequence[float]) -> Hull:
@@ -41,18 +44,19 @@ def hull_of(qualities: Sequence[float], costs_usd: Sequence[float]) -> Hull:
     order = sorted(range(len(costs_usd)), key=lambda i: (costs_usd[i], -qualities[i]))
     kept: list[int] = []
     for i in order:
-        if kept and qualities[i] <= qualities[kept[-1]]:
-            continue
         if kept and costs_usd[i] <= costs_usd[kept[-1]]:
             continue
         while len(kept) > 1 and steeper(kept[-2], kept[-1], i, qualities, costs_usd):
             kept.pop()
         kept.append(i)
-    steps = tuple(
+    steps = [
         Step(b, costs_usd[b] - costs_usd[a], qualities[b] - qualities[a]) for a, b in pairwise(kept)
-    )
+    ]
+    rising = sum(step.quality > 0.0 for step in steps)
     first = kept[0]
-    return Hull(first, costs_usd[first], qualities[first], steps)
+    return Hull(
+        first, costs_usd[first], qualities[first], tuple(steps[:rising]), tuple(steps[rising:])
+    )
 
 
 def steeper(a: int, b: int, c: int, qualities: Sequence[float], costs_usd: Sequence[float]) -> bool:

@@ -8,22 +8,29 @@ from collections.abc import Mapping, Sequence
 from sls_plugins.errors import NoCandidateLeft
 from sls_plugins.protocols import Choice, Context
 from sls_plugins.scheduler.aim import Aim, aim_of
-from sls_plugins.scheduler.exploration import Scenarios, curiosity
-from sls_plugins.scheduler.frontier import hull_of
+from sls_plugins.scheduler.exploration import Scenarios
+from sls_plugins.scheduler.frontier import Hull, hull_of
 from sls_plugins.scheduler.pacing import Pacer
-from sls_plugins.scheduler.selection import Terms, pick, within
+from sls_plugins.scheduler.safety import Safety
+from sls_plugins.scheduler.selection import Picked, Terms, credible, pick, value_of, within
 from sls_plugins.types import Estimate, Outcome, OutcomeKind, Purse, Query, Source, State
 
 __all__ = ["LagrangeScheduler", "make"]
 
 
 class LagrangeScheduler:
-    """Chooses the candidate with the largest quality - λ·cost, exploring where little is known."""
+    """Chooses the candidate with the largest quality - λ·cost, exploring where little is known.
+
+    A small share of the queries goes to the best fixed mix of two candidates, which takes over if
+    the learnt policy does worse.
+    """
 
     def __init__(self, aim: Aim | None = None, seed: int = 0) -> None:
         """`aim`: what to pace towards (thrift if None); `seed` fixes the scenarios explored."""
         self.aim = aim if aim is not None else Aim()
+        self.seed = seed
         self._pacer = Pacer(self.aim)
+        self._safety = Safety(self.aim)
         self._scenarios = Scenarios(seed)
 
     def decide(
@@ -36,28 +43,48 @@ class LagrangeScheduler:
         allowed, causes = within(estimates, self._ceiling_usd(query))
         if not allowed:
             raise NoCandidateLeft(query.id, causes)
-        reach = self._pacer.most_usd
-        offered = [one for one in allowed if one.cost_high_usd <= reach] or allowed
-        hull = hull_of([one.quality for one in offered], [one.cost_usd for one in offered])
-        self._pacer.observe(hull)
-        price = self._pacer.price()
+        self._pacer.observe(self._hull(allowed), purse)
         left = math.inf if purse.available_usd is None else purse.available_usd
         payable = within(allowed, left)[0] or allowed
-        terms = Terms(
-            price=price,
-            purse_usd=min(self._pacer.purse_usd, left),
-            curiosity=curiosity(self._pacer.seen, len(estimates)),
-        )
+        terms = self._terms(query, payable, left)
         picked = pick(payable, terms, self._scenarios, seed)
         first = picked.ranking[0]
         self._pacer.charge(query.id, first.cost_usd)
-        best = max(payable, key=lambda one: one.quality - price * one.cost_usd)
-        why = reason(first, best, price)
+        best = _best(payable, terms)
+        self._safety.chosen(query.id, picked, payable, best, terms)
         return Choice(
             ranking=tuple(one.candidate for one in picked.ranking),
             propensity=picked.propensity,
-            price=price,
-            why=why,
+            price=terms.price,
+            why=reason(first, best, terms, picked),
+            terms=terms.flat(),
+        )
+
+    def _hull(self, allowed: Sequence[Estimate]) -> Hull:
+        reach, weight = self._pacer.most_usd, self.aim.latency_weight
+        offered = [one for one in allowed if one.cost_high_usd <= reach] or allowed
+        offered = credible(offered, weight)
+        return hull_of(
+            [value_of(one, weight) for one in offered], [one.cost_usd for one in offered]
+        )
+
+    def _terms(self, query: Query, payable: Sequence[Estimate], left_usd: float) -> Terms:
+        deadlines = (self.aim.deadline_s, query.deadline_s)
+        names = [one.candidate for one in payable]
+        self._safety.observe(payable)
+        mix = self._safety.mix(names)
+        purse_usd = min(self._pacer.purse_usd, left_usd)
+        return Terms(
+            price=self._pacer.price(),
+            purse_usd=purse_usd,
+            tail=self._pacer.tail,
+            latency_weight=self.aim.latency_weight,
+            deadline_s=min((s for s in deadlines if s is not None), default=math.inf),
+            safe=self._safety.share if mix else 0.0,
+            scenarios=self.seed,
+            curiosity=self._safety.curiosity(names),
+            mix=mix,
+            trial=self._safety.trial(payable, purse_usd / self._pacer.tail),
         )
 
     def _ceiling_usd(self, query: Query) -> float:
@@ -66,38 +93,56 @@ class LagrangeScheduler:
 
     def skip(self, query: Query) -> None:  # noqa: ARG002 - which query it was does not matter
         """A query was answered from the cache: its share of the budget is left for others."""
-        self._pacer.observe(None)
+        self._pacer.observe(None, Purse())
 
     def learn_one(self, outcome: Outcome) -> None:
         """Learn what a decision really cost and how good it was.
 
         Without an estimate nobody here chose: an answer given elsewhere is not on this account.
         """
-        if outcome.source is Source.CACHE or outcome.estimate is None:
+        estimate = outcome.estimate
+        if outcome.source is Source.CACHE or estimate is None:
             return
         if outcome.kind is OutcomeKind.ANSWERED and outcome.cost_usd is not None:
-            self._pacer.settle(outcome.query.id, outcome.cost_usd)
+            self._pacer.settle(outcome.query.id, outcome.cost_usd, estimate.cost_high_usd)
+            self._safety.billed(estimate, outcome.cost_usd)
         if outcome.quality is not None and 0.0 <= outcome.quality <= 1.0:
             self._pacer.grade(outcome.quality)
+            self._safety.graded(outcome.query.id, estimate, outcome.quality)
 
     def save(self) -> State:
         """All learnt state as arrays."""
-        return self._pacer.save("pacer")
+        return self._pacer.save("pacer") | self._safety.save("safety")
 
     def load(self, state: State) -> None:
         """Restore what `save` gave, bit for bit."""
         self._pacer.load("pacer", state)
+        self._safety.load("safety", state)
 
 
-def reason(first: Estimate, best: Estimate, price: float) -> str:
+def _best(estimates: Sequence[Estimate], terms: Terms) -> Estimate:
+    """The best value at this price, doubts aside."""
+    return max(
+        estimates,
+        key=lambda one: value_of(one, terms.latency_weight) - terms.price * one.cost_usd,
+    )
+
+
+def reason(first: Estimate, best: Estimate, terms: Terms, picked: Picked) -> str:
     """Why the first was chosen, for people."""
     facts = (
         f"quality {first.quality:.3f}±{first.quality_sd:.3f} for {first.cost_usd:.3g} USD "
-        f"at {price:.4g} quality per USD"
+        f"at {terms.price:.4g} quality per USD"
     )
     if first.candidate == best.candidate:
         return f"best value: {facts}"
-    return f"explored: {facts}; the best value now would be {best.candidate}"
+    other = f"the best value now would be {best.candidate}"
+    if best.candidate not in picked.names:
+        return f"within the purse: {facts}; {other}"
+    if picked.policy[picked.names.index(first.candidate)] == 0.0:
+        tried = first.candidate in terms.trial
+        return f"{'on trial' if tried else 'by the fixed mix'}: {facts}; {other}"
+    return f"explored: {facts}; {other}"
 
 
 def make(context: Context, options: Mapping[str, object]) -> LagrangeScheduler:

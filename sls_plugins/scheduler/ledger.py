@@ -57,7 +57,7 @@ class BudgetLedger:
         since_s, renews_s = window_of(now_s, self._cap.window)
         totals = self._accounts.totals(since_s, now_s)
         left = self._cap.usd - totals.spent_usd - totals.reserved_usd
-        return replace(totals, available_usd=max(0.0, left), renews_s=renews_s)
+        return replace(totals, available_usd=max(0.0, left), renews_s=renews_s, now_s=now_s)
 
     def reserve(self, reservation_id: str, usd: float) -> None:
         """Hold money. Raises BudgetExhausted with the begin of the next window."""

@@ -8,17 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sls_plugins.scheduler.aim import Aim
+from sls_plugins.scheduler.burst import Burst
+from sls_plugins.scheduler.demand import Demand
 from sls_plugins.scheduler.frontier import Hull
 from sls_plugins.scheduler.window import Window
-from sls_plugins.types import State
+from sls_plugins.types import Purse, State
 
 __all__ = ["Pacer"]
 
-REFILL = 0.985
+REFILL = 0.992
 """Share of the budget that is paid into the bucket; the rest covers unexpected costs."""
 
 DEPTH = 25.0
-"""Budgets that the bucket holds: no 100 queries can cost more than 1.25 budgets each."""
+"""Budgets that the bucket holds."""
 
 SETPOINT = 0.4
 """Share of the bucket that is kept filled: enough for a dear call, with room for what comes in."""
@@ -54,16 +56,21 @@ class Pacer:
         """`aim`: what to pace towards."""
         self.aim = aim
         self.window = Window(300)
+        self.burst = Burst()
+        self.demand = Demand()
+        self.share_usd = math.nan
         self.level = SETPOINT * DEPTH * (aim.usd_per_query or 0.0)
         self.owed = 0.0
         self.flow = np.array([1.0, 1.0])
-        self.pending: dict[str, float] = {}
+        self.pending: dict[str, tuple[float, int]] = {}
 
     @property
     def purse_usd(self) -> float:
         """What one query may cost now; infinite unless spending is paced."""
         budget = self.aim.usd_per_query
-        return math.inf if budget is None else max(self.level, MODEST * budget)
+        if budget is None:
+            return math.inf
+        return max(min(self.level, self.burst.left_usd(budget)), MODEST * budget)
 
     @property
     def most_usd(self) -> float:
@@ -72,18 +79,32 @@ class Pacer:
         return math.inf if budget is None else DEPTH * budget
 
     @property
-    def seen(self) -> int:
-        """How many queries came."""
-        return self.window.added
+    def tail(self) -> float:
+        """How often its high quantile a dear call is allowed for."""
+        return 1.0 if self.aim.usd_per_query is None else self.burst.tail
 
-    def observe(self, hull: Hull | None) -> None:
+    def observe(self, hull: Hull | None, purse: Purse) -> None:
         """A query came: remember what it offers (None: it was answered for nothing)."""
         self.window.add(hull)
+        self.burst.add()
+        if hull is not None:
+            self._share(purse)
         if self.aim.usd_per_query is not None:
             budget = self.aim.usd_per_query
             self.level = min(self.level + REFILL * budget, DEPTH * budget)
             planned = min(self.rate_usd, self.window.most_usd)
             self.flow = (1.0 - FADE) * self.flow + (0.0, FADE * planned / budget)
+
+    def _share(self, purse: Purse) -> None:
+        """What is left of a window's budget, shared out among the queries that may still come."""
+        self.share_usd = math.nan
+        if purse.now_s is not None:
+            self.demand.observe(purse.now_s)
+        if None not in (purse.now_s, purse.renews_s, purse.available_usd):
+            assert purse.now_s is not None
+            assert purse.renews_s is not None
+            coming = self.demand.expected(purse.now_s, purse.renews_s)
+            self.share_usd = (purse.available_usd or 0.0) / coming
 
     @property
     def rate_usd(self) -> float:
@@ -92,7 +113,15 @@ class Pacer:
         return max(REFILL * budget + (self.level - SETPOINT * DEPTH * budget) / HORIZON, 0.0)
 
     def price(self) -> float:
-        """The price of money now, quality per USD."""
+        """The price of money now, quality per USD; below 0 if money would be left over."""
+        if math.isnan(self.share_usd):
+            return self._aimed()
+        usd = self.share_usd * self.window.paid_share
+        paced = self.window.price_for_cost(usd)
+        return max(self._aimed(), paced) if self.aim.given else paced
+
+    def _aimed(self) -> float:
+        """The price at which the aim is met; thrift's without any."""
         aim = self.aim
         if aim.price is not None:
             return aim.price
@@ -109,20 +138,27 @@ class Pacer:
         if not key or self.aim.usd_per_query is None:
             return
         if key in self.pending:
-            self.level += self.pending.pop(key)
+            self._forget(key)
         while len(self.pending) >= PENDING:
-            self.level += self.pending.pop(next(iter(self.pending)))
-        self.pending[key] = usd
+            self._forget(next(iter(self.pending)))
+        self.pending[key] = (usd, self.burst.at)
+        self.burst.put(self.burst.at, usd)
         self._spend(usd)
 
-    def settle(self, key: str, usd: float) -> None:
-        """Put the real cost in the place of the expected one."""
+    def _forget(self, key: str) -> None:
+        held, _ = self.pending.pop(key)
+        self.level += held
+
+    def settle(self, key: str, usd: float, high_usd: float) -> None:
+        """Put the real cost in the place of the expected one, of which `high_usd` was the most."""
         if self.aim.usd_per_query is None:
             return
-        held = self.pending.pop(key, None)
-        budget = self.aim.usd_per_query
-        self._spend(usd - (held or 0.0))
-        self.level = max(self.level, -DEPTH * budget)
+        held, place = self.pending.pop(key, (0.0, -1))
+        if place >= 0:
+            self.burst.put(place, usd)
+        self.burst.learn(usd / max(high_usd, 1e-12))
+        self._spend(usd - held)
+        self.level = max(self.level, -DEPTH * self.aim.usd_per_query)
 
     def _spend(self, usd: float) -> None:
         budget = self.aim.usd_per_query or 1.0
@@ -137,18 +173,25 @@ class Pacer:
 
     def save(self, name: str) -> dict[str, NDArray[np.generic]]:
         """The arrays under names that start with `name`."""
-        return self.window.save(f"{name}.window") | {
-            f"{name}.level": np.array([self.level, self.owed]),
-            f"{name}.flow": self.flow.copy(),
-            f"{name}.pending_keys": np.array(list(self.pending), dtype=np.str_),
-            f"{name}.pending_usd": np.array(list(self.pending.values()), dtype=np.float64),
-        }
+        return (
+            self.window.save(f"{name}.window")
+            | {
+                f"{name}.level": np.array([self.level, self.owed]),
+                f"{name}.flow": self.flow.copy(),
+                f"{name}.pending_keys": np.array(list(self.pending), dtype=np.str_),
+                f"{name}.pending": np.array(list(self.pending.values())).reshape(-1, 2),
+            }
+            | self.burst.save(f"{name}.burst")
+            | self.demand.save(f"{name}.demand")
+        )
 
     def load(self, name: str, state: State) -> None:
         """Restore what `save` gave."""
         self.window.load(f"{name}.window", state)
         self.level, self.owed = np.array(state[f"{name}.level"], dtype=np.float64).tolist()
         self.flow = np.array(state[f"{name}.flow"], dtype=np.float64)
+        self.burst.load(f"{name}.burst", state)
+        self.demand.load(f"{name}.demand", state)
         keys = [str(key) for key in state[f"{name}.pending_keys"]]
-        held = np.array(state[f"{name}.pending_usd"], dtype=np.float64).tolist()
-        self.pending = dict(zip(keys, held, strict=True))
+        held = np.array(state[f"{name}.pending"], dtype=np.float64).tolist()
+        self.pending = {key: (usd, int(at)) for key, (usd, at) in zip(keys, held, strict=True)}

@@ -1,24 +1,90 @@
-"""One query's choice at a given price of money, within given limits."""
+"""One query's choice on given terms: the same terms and seed give the same choice."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sls_plugins.scheduler.exploration import Scenarios
+from sls_plugins.scheduler.exploration import Scenarios, uniform
 from sls_plugins.types import Estimate
 
-__all__ = ["Picked", "Terms", "pick", "within"]
+__all__ = ["Picked", "Terms", "credible", "pick", "terms_of", "value_of", "within"]
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """The ranking, best first, and the probability with which its first was chosen."""
+    """The ranking, best first, and with which probability its first was chosen.
+
+    `policy` and `mix` are the probabilities with which the learnt policy, and the fixed mix, would
+    have chosen each of `names`.
+    """
 
     ranking: tuple[Estimate, ...]
     propensity: float
+    names: tuple[str, ...]
+    policy: Floats
+    mix: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On what terms to choose; with the estimates and the seed, all that a choice depends on.
+
+    `price` is λ in quality per USD, `purse_usd` what may be spent on the call, `tail` how often its
+    high quantile a call is allowed for, `latency_weight` the quality that a second costs,
+    `deadline_s` the latency beyond which a candidate is asked last. `curiosity` is the share of
+    each candidate's doubt to explore; `safe` the share of queries that the fixed `mix` decides,
+    `trial` the share that is given to each candidate which was hardly ever asked.
+    `scenarios` is the seed of what was explored.
+    """
+
+    price: float
+    purse_usd: float
+    tail: float = 1.0
+    latency_weight: float = 0.0
+    deadline_s: float = float("inf")
+    safe: float = 0.0
+    scenarios: int = 0
+    curiosity: Mapping[str, float] = field(default_factory=dict)
+    mix: Mapping[str, float] = field(default_factory=dict)
+    trial: Mapping[str, float] = field(default_factory=dict)
+
+    def flat(self) -> tuple[tuple[str, float], ...]:
+        """As named numbers, for the receipt."""
+        plain = ("price", "purse_usd", "tail", "latency_weight", "deadline_s", "safe", "scenarios")
+        return (
+            *((name, getattr(self, name)) for name in plain),
+            *((f"curiosity/{name}", share) for name, share in self.curiosity.items()),
+            *((f"mix/{name}", share) for name, share in self.mix.items()),
+            *((f"trial/{name}", share) for name, share in self.trial.items()),
+        )
+
+
+def terms_of(flat: Sequence[tuple[str, float]]) -> Terms:
+    """What `Terms.flat` gave, as terms again."""
+    plain = {name: value for name, value in flat if "/" not in name}
+    parts: dict[str, dict[str, float]] = {"curiosity": {}, "mix": {}, "trial": {}}
+    for name, value in flat:
+        if "/" in name:
+            kind, candidate = name.split("/", 1)
+            parts[kind][candidate] = value
+    return Terms(
+        price=plain["price"],
+        purse_usd=plain["purse_usd"],
+        tail=plain["tail"],
+        latency_weight=plain["latency_weight"],
+        deadline_s=plain["deadline_s"],
+        safe=plain["safe"],
+        scenarios=int(plain["scenarios"]),
+        curiosity=parts["curiosity"],
+        mix=parts["mix"],
+        trial=parts["trial"],
+    )
 
 
 def within(
@@ -34,26 +100,59 @@ def within(
     return kept, causes
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """On what terms to choose: price of money, what may be spent, share of doubt to explore."""
+def value_of(one: Estimate, latency_weight: float) -> float:
+    """Quality less what waiting for it costs."""
+    return one.quality - latency_weight * (one.latency_s or 0.0) if latency_weight else one.quality
 
-    price: float
-    purse_usd: float
-    curiosity: float
+
+def credible(estimates: Sequence[Estimate], latency_weight: float = 0.0) -> list[Estimate]:
+    """Those that may be the best for all that is known, and those that are no dearer than it."""
+    best = max(estimates, key=lambda one: value_of(one, latency_weight))
+    most = value_of(best, latency_weight)
+    return [
+        one
+        for one in estimates
+        if one.cost_usd <= best.cost_usd or value_of(one, latency_weight) + one.quality_sd >= most
+    ]
+
+
+def affordable(estimates: Sequence[Estimate], terms: Terms) -> list[Estimate]:
+    """Those that may be asked now, the cheapest first; the cheapest if it can pay for nobody."""
+    order = sorted(estimates, key=lambda one: (one.cost_usd, -one.quality))
+    able = [one for one in order if one.cost_high_usd * terms.tail <= terms.purse_usd] or order[:1]
+    able = [one for one in able if (one.latency_s or 0.0) <= terms.deadline_s] or able
+    tried = [one for one in order if one.candidate in terms.trial and one not in able]
+    return (credible(able, terms.latency_weight) if terms.price < 0.0 else able) + tried
 
 
 def pick(estimates: Sequence[Estimate], terms: Terms, scenarios: Scenarios, seed: int) -> Picked:
-    """Maximise quality - price·cost among what the purse can pay; the rest ranks behind.
+    """Maximise quality - price·cost among those that may be asked; the rest ranks behind.
 
-    If it can pay for nobody, the cheapest is taken. Ties go to the cheaper.
+    A share of the queries is decided by the fixed mix, or is a trial. Ties go to the cheaper.
     """
-    order = sorted(estimates, key=lambda one: (one.cost_usd, -one.quality))
-    able = [one for one in order if one.cost_high_usd <= terms.purse_usd] or order[:1]
-    names = {one.candidate for one in able}
-    scores = np.array([one.quality - terms.price * one.cost_usd for one in able])
-    deviations = terms.curiosity * np.array([one.quality_sd for one in able])
-    drawn, propensity = scenarios.draw(scores, deviations, seed)
-    ranked = [able[i] for i in np.argsort(-drawn, kind="stable")]
-    rest = [one for one in order if one.candidate not in names]
-    return Picked((*ranked, *rest), propensity)
+    able = affordable(estimates, terms)
+    names = tuple(one.candidate for one in able)
+    scores = np.array([value_of(one, terms.latency_weight) for one in able])
+    scores -= terms.price * np.array([one.cost_usd for one in able])
+    doubts = np.array([terms.curiosity.get(one.candidate, 0.0) * one.quality_sd for one in able])
+    drawn, policy = scenarios.draw(scores, doubts, seed)
+    mix, trial = _shares(names, terms.mix), _shares(names, terms.trial)
+    if mix.any():
+        mix /= mix.sum()
+    safe = terms.safe if mix.any() else 0.0
+    learnt = 1.0 - safe - float(trial.sum())
+    first, draw = int(drawn.argmax()), uniform(seed, 1)
+    if draw >= learnt:
+        beside = np.cumsum(safe * mix + trial) * (1.0 - 1e-12)
+        first = min(int(np.searchsorted(beside, draw - learnt, side="right")), len(able) - 1)
+    order = [first, *(int(i) for i in np.argsort(-drawn, kind="stable") if i != first)]
+    rest = sorted(
+        (one for one in estimates if one.candidate not in names),
+        key=lambda one: (one.cost_usd, -one.quality),
+    )
+    chance = float(learnt * policy[first] + safe * mix[first] + trial[first])
+    return Picked((*(able[i] for i in order), *rest), chance, names, policy, mix)
+
+
+def _shares(names: Sequence[str], shares: Mapping[str, float]) -> Floats:
+    return np.array([shares.get(name, 0.0) for name in names])

@@ -23,7 +23,7 @@ from sls_plugins.types import CacheHit, Decision, Estimate, Outcome, OutcomeKind
 __all__ = ["decision_of", "decision_values", "hit_values", "outcome_of", "outcome_values"]
 
 _ESTIMATE = tuple(field.name for field in fields(Estimate))
-_RECEIPT = ("ranking", "propensity", "price", "seed", "why", "task", "ineligible")
+_RECEIPT = ("ranking", "propensity", "price", "seed", "why", "task", "ineligible", "terms")
 
 
 def decision_values(decision: Decision, nearest: tuple[str, float] | None) -> dict[str, Any]:
@@ -70,6 +70,7 @@ def decision_of(row: Row[Any]) -> Decision:
         estimates=tuple(Estimate(**estimate) for estimate in receipt.pop("estimates")),
         ranking=tuple(receipt.pop("ranking")),
         ineligible=tuple((name, why) for name, why in receipt.pop("ineligible")),
+        terms=tuple((name, value) for name, value in receipt.pop("terms", ())),
         **receipt,
     )
 

@@ -27,12 +27,16 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purse:
-    """What may be spent on this query, as the ledger sees it now (USD; None is no limit)."""
+    """What may be spent on this query, as the ledger sees it now (USD; None is no limit).
+
+    `now_s` and `renews_s` (seconds since the epoch) tell how long it must last.
+    """
 
     available_usd: float | None = None
     spent_usd: float = 0.0
     reserved_usd: float = 0.0
     renews_s: float | None = None
+    now_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +45,10 @@ class Decision:
 
     `ranking` starts with the chosen candidate and goes on with those to try should it fail.
     `propensity` is the probability with which the first was chosen, given all that was known.
-    `price` is the price of money λ in quality per USD. `seed` drives every draw of this decision.
-    `ineligible` tells, by candidate, why it was out of the question.
+    `price` is the price of money λ in quality per USD, below 0 while money would be left over.
+    `seed` drives every draw of this decision. `ineligible` tells, by candidate, why it was out of
+    the question. `terms` are the scheduler's numbers from which, with estimates and seed, the
+    choice can be made again bit for bit.
     """
 
     id: str
@@ -57,6 +63,7 @@ class Decision:
     created_s: float
     task: str = ""
     ineligible: tuple[tuple[str, str], ...] = ()
+    terms: tuple[tuple[str, float], ...] = ()
 
     @property
     def estimate(self) -> Estimate:

@@ -67,7 +67,10 @@ class Query:
     wall (its own vectors, its own erasure), the scope is a digest of everything else that shapes
     the answer (system prompt, earlier turns, tools, model settings, epoch).
     `needs` are capabilities a candidate must have. `input_tokens` is the host's own count of all
-    that is sent, `max_output_tokens` the answer's limit. `max_usd` is a ceiling for this query.
+    that is sent, `max_output_tokens` the answer's limit. `max_usd` is a ceiling for this query,
+    `deadline_s` the expected latency beyond which a candidate is asked only when nobody else is
+    left. `session` names a conversation: who answered in it last may hold `cached_tokens` of the
+    input in the provider's own cache (None: as many as were sent then), which are cheaper to read.
     `payload` is the host's own object (messages, arguments); it is never stored or compared.
     """
 
@@ -80,6 +83,9 @@ class Query:
     input_tokens: int | None = None
     max_output_tokens: int | None = None
     max_usd: float | None = None
+    deadline_s: float | None = None
+    session: str = ""
+    cached_tokens: int | None = None
     allow: frozenset[str] | None = None
     deny: frozenset[str] = frozenset()
     cacheable: bool = True
@@ -99,6 +105,10 @@ class Query:
             )
         if self.max_usd is not None and not self.max_usd > 0:
             raise InvalidQueryError(f"max_usd must be more than 0 USD, not {self.max_usd}")
+        if self.deadline_s is not None and not self.deadline_s > 0:
+            raise InvalidQueryError(f"deadline_s must be more than 0 s, not {self.deadline_s}")
+        if self.cached_tokens is not None and self.cached_tokens < 0:
+            raise InvalidQueryError(f"cached_tokens must be 0 or more, not {self.cached_tokens}")
 
     @property
     def space(self) -> Space:

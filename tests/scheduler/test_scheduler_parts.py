@@ -86,7 +86,19 @@ def test_window_solves_the_knapsack() -> None:
         price = window.price_for_quality(quality)
         assert at(price * 0.999)[1] >= quality - 1e-9
         assert at(price * 1.001)[1] <= quality + 0.02
-    assert window.price_for_cost(10.0) == 0.0
+    assert -0.5 < window.price_for_cost(10.0) < 0.0
+
+
+def test_money_that_would_be_left_buys_what_costs_least_quality() -> None:
+    """A dearer choice that is hardly worse is taken at a price below 0; a much worse one is not."""
+    near, far = Window(50, renewal=1), Window(50, renewal=1)
+    for _ in range(50):
+        near.add(hull_of([0.5, 0.8, 0.7995], [0.1, 0.5, 2.0]))
+        far.add(hull_of([0.5, 0.8, 0.4], [0.1, 0.5, 2.0]))
+    assert near.price_for_cost(0.5) < 0.0
+    assert -0.01 < near.price_for_cost(2.0) < near.price_for_cost(0.49)
+    assert near.price_for_cost(0.3) > 0.0
+    assert far.price_for_cost(5.0) == far.price_for_cost(0.5) < 0.0
 
 
 def test_queries_for_nothing_make_room() -> None:
@@ -100,7 +112,6 @@ def test_queries_for_nothing_make_room() -> None:
     assert beside.price_for_cost(0.4) < alone.price_for_cost(0.4)
 
 
-def test_curiosity_wanes_later_with_more_candidates() -> None:
-    """The more there is to know, the longer exploration stays lively."""
-    assert curiosity(0, 3) > curiosity(200, 3) > curiosity(2000, 3) > 0.1
-    assert curiosity(200, 12) > curiosity(200, 3)
+def test_curiosity_wanes_with_what_is_known_of_a_candidate() -> None:
+    """The more outcomes of a candidate there are, the less of its doubt is explored."""
+    assert 0.5 > curiosity(0) > curiosity(200) > curiosity(2000) > 0.01

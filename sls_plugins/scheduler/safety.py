@@ -1,0 +1,177 @@
+"""The safe arm: a fixed mix of two candidates beside the learnt policy, and who is in charge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sls_plugins.scheduler.aim import Aim
+from sls_plugins.scheduler.duel import Duel
+from sls_plugins.scheduler.exploration import curiosity
+from sls_plugins.scheduler.selection import Picked, Terms
+from sls_plugins.scheduler.standing import Standing
+from sls_plugins.types import Estimate, State
+
+__all__ = ["Safety"]
+
+UNPROVEN, PROVEN, HANDED = 0.01, 0.005, 0.8
+"""Share of the queries that the mix decides: at first, once the policy is proven, in charge."""
+
+TRIALS, TRYING = 3.0, 0.1
+"""Outcomes of a candidate that are wanted at least, and the share of the queries to get them."""
+
+RISK = 4.0
+"""Times what the cheapest costs that a trial may always cost, at most: who is he really?"""
+
+SAVING = 1000.0
+"""Queries over which money for exploring is saved up at most."""
+
+PENDING = 4096
+"""Decisions whose grade is not known yet, at most."""
+
+FADE = 0.002
+"""Share of the flow of money that is forgotten with every query."""
+
+
+class Safety:
+    """Keeps each candidate's standing, duels policy and mix, and keeps exploration's account.
+
+    Every decision is remembered until its grade comes: what both had been expected to be worth,
+    and how much likelier each was to choose as it was chosen than what really chose.
+    """
+
+    def __init__(self, aim: Aim) -> None:
+        """`aim` tells what exploration may cost."""
+        self.aim = aim
+        self.standing = Standing()
+        self.duel = Duel()
+        self.pending: dict[str, tuple[float, float, float]] = {}
+        self.flow = np.zeros(2)  # USD spent, weight
+        self.fund_usd = 0.0
+
+    @property
+    def share(self) -> float:
+        """The share of the queries that the mix decides now."""
+        if self.duel.handed:
+            return HANDED
+        return PROVEN if self.duel.proven else UNPROVEN
+
+    def observe(self, estimates: Sequence[Estimate]) -> None:
+        """A query came, of which this is expected."""
+        rows = self.standing.rows([one.candidate for one in estimates])
+        self.standing.observe(estimates, rows)
+
+    def mix(self, names: Sequence[str]) -> dict[str, float]:
+        """The best fixed mix at what is spent now; empty where it would be one of one."""
+        if len(names) < 2 or self.flow[1] <= 0.0:
+            return {}
+        spend = float(self.flow[0] / self.flow[1])
+        mix = self.standing.mix(self.standing.rows(names), spend)
+        shares = mix.shares(names).tolist()
+        return {name: share for name, share in zip(names, shares, strict=True) if share > 0.0}
+
+    def curiosity(self, names: Sequence[str]) -> dict[str, float]:
+        """The share of each one's doubt to explore; none while exploring has cost too much."""
+        if self.fund_usd < 0.0:
+            return {}
+        rows = self.standing.rows(names)
+        return {
+            name: curiosity(float(self.standing.tries[row]))
+            for name, row in zip(names, rows, strict=True)
+        }
+
+    def trial(self, estimates: Sequence[Estimate], purse_usd: float) -> dict[str, float]:
+        """The cheapest one that was hardly ever asked, if purse and exploring can pay for it."""
+        rows = self.standing.rows([one.candidate for one in estimates])
+        purse_usd = max(purse_usd, RISK * min(one.cost_usd for one in estimates))
+        fresh = [
+            one
+            for one, row in zip(estimates, rows, strict=True)
+            if self.standing.asked[row] < TRIALS
+            and one.cost_usd <= self.fund_usd
+            and one.cost_high_usd <= purse_usd
+        ]
+        if not fresh:
+            return {}
+        return {min(fresh, key=lambda one: one.cost_usd).candidate: TRYING}
+
+    def chosen(
+        self,
+        key: str,
+        picked: Picked,
+        estimates: Sequence[Estimate],
+        best: Estimate,
+        terms: Terms,
+    ) -> None:
+        """Remember a decision until its grade comes, and what it costs more than the best value."""
+        first = picked.ranking[0]
+        more = max(0.0, first.cost_usd - best.cost_usd)
+        self.flow = (1.0 - FADE) * self.flow + (first.cost_usd, 1.0)
+        income_usd = self.aim.exploration * float(self.flow[0] / self.flow[1])
+        self.fund_usd = min(self.fund_usd + income_usd - more, SAVING * income_usd)
+        self.standing.ask(first.candidate)
+        if not key:
+            return
+        self.pending.pop(key, None)
+        while len(self.pending) >= PENDING:
+            self.pending.pop(next(iter(self.pending)))
+        self.pending[key] = (picked.propensity, *_contrast(picked, estimates, terms))
+
+    def billed(self, estimate: Estimate, usd: float) -> None:
+        """A call cost this."""
+        self.standing.bill(estimate, usd)
+
+    def graded(self, key: str, estimate: Estimate, quality: float) -> None:
+        """A decision's answer was this good."""
+        known = self.pending.pop(key, None)
+        if known is None:
+            return
+        propensity, expected, ratio = known
+        self.standing.grade(estimate, quality, propensity)
+        if math.isfinite(ratio):
+            difference = expected + ratio * (quality - estimate.quality)
+            # A decision of before the last hand-over may lie outside: it is let in cut short.
+            lowest, highest = -1.5 - 1.0 / self.share, 1.5 + 1.0 / (1.0 - self.share - TRYING)
+            self.duel.learn(min(max(difference, lowest), highest), lowest, highest)
+
+    def save(self, name: str) -> dict[str, NDArray[np.generic]]:
+        """The arrays under names that start with `name`."""
+        kept = np.array(list(self.pending.values()), dtype=np.float64).reshape(-1, 3)
+        return (
+            self.standing.save(f"{name}.standing")
+            | self.duel.save(f"{name}.duel")
+            | {
+                f"{name}.flow": self.flow.copy(),
+                f"{name}.fund": np.array([self.fund_usd]),
+                f"{name}.pending_keys": np.array(list(self.pending), dtype=np.str_),
+                f"{name}.pending": kept,
+            }
+        )
+
+    def load(self, name: str, state: State) -> None:
+        """Restore what `save` gave."""
+        self.standing.load(f"{name}.standing", state)
+        self.duel.load(f"{name}.duel", state)
+        self.flow = np.array(state[f"{name}.flow"], dtype=np.float64)
+        self.fund_usd = float(state[f"{name}.fund"][0])
+        keys = [str(key) for key in state[f"{name}.pending_keys"]]
+        kept = np.array(state[f"{name}.pending"], dtype=np.float64).tolist()
+        self.pending = {
+            key: (values[0], values[1], values[2]) for key, values in zip(keys, kept, strict=True)
+        }
+
+
+def _contrast(picked: Picked, estimates: Sequence[Estimate], terms: Terms) -> tuple[float, float]:
+    """Expected value of the policy less the mix's, and the weight of the error in that."""
+    if not terms.safe or not picked.mix.any():
+        return 0.0, math.nan
+    known = {one.candidate: one for one in estimates}
+    worth = np.array(
+        [known[name].quality - terms.price * known[name].cost_usd for name in picked.names]
+    )
+    first = picked.names.index(picked.ranking[0].candidate)
+    leaning = picked.policy - picked.mix
+    return float(leaning @ worth), float(leaning[first]) / picked.propensity

@@ -1,0 +1,138 @@
+"""What each candidate is worth on the whole, and the best fixed mix of two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sls_plugins.scheduler.frontier import hull_of
+from sls_plugins.types import Estimate, State
+
+__all__ = ["Mix", "Standing"]
+
+Floats = NDArray[np.float64]
+
+MEMORY = 2000.0
+"""Queries, and outcomes of one candidate, over which a mean is taken."""
+
+MOST_WEIGHT = 20.0
+"""What one outcome may count at most, however unlikely it was to be seen."""
+
+TRUST = 4.0
+"""Outcomes that the predictor's own word on a candidate is worth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """A fixed mix: `share` (0…1) of the queries go to `second`, the others to `first`."""
+
+    first: str
+    second: str
+    share: float
+
+    def shares(self, names: Sequence[str]) -> Floats:
+        """The share of each of these candidates, shape (n,); whoever is missing gives up his."""
+        wanted = np.array(
+            [(1.0 - self.share) * (name == self.first) + self.share * (name == self.second)
+             for name in names]
+        )  # fmt: skip
+        total = float(wanted.sum())
+        return wanted / total if total > 0.0 else wanted
+
+
+class Standing:
+    """Mean quality and cost of each candidate over all queries, also those it was not asked.
+
+    Doubly robust: the mean of what the predictor expects on every query, corrected by the errors it
+    made where the candidate was chosen, each weighted by one over its propensity. Only the chosen
+    candidate's outcome is ever looked at.
+    """
+
+    def __init__(self) -> None:
+        """Nobody is known."""
+        self.names: list[str] = []
+        self.expected: Floats = np.zeros((0, 3))  # sums of quality and cost, weight
+        self.errors: Floats = np.zeros((0, 2))  # sum of errors of quality, weight
+        self.bills: Floats = np.zeros((0, 2))  # sums of real and of expected cost
+        self.tries: Floats = np.zeros(0)
+        self.asked: Floats = np.zeros(0)
+
+    def rows(self, names: Sequence[str]) -> list[int]:
+        """The places of these candidates, new ones included."""
+        fresh = [name for name in names if name not in self.names]
+        if fresh:
+            self.names += fresh
+            grown = len(fresh)
+            self.expected = np.concatenate((self.expected, np.zeros((grown, 3))))
+            self.errors = np.concatenate((self.errors, np.zeros((grown, 2))))
+            self.bills = np.concatenate((self.bills, np.full((grown, 2), 1e-12)))
+            self.tries = np.concatenate((self.tries, np.zeros(grown)))
+            self.asked = np.concatenate((self.asked, np.zeros(grown)))
+        return [self.names.index(name) for name in names]
+
+    def observe(self, estimates: Sequence[Estimate], rows: list[int]) -> None:
+        """A query came, of which this is expected."""
+        self.expected[rows] *= 1.0 - 1.0 / MEMORY
+        self.expected[rows] += [(one.quality, one.cost_usd, 1.0) for one in estimates]
+
+    def ask(self, name: str) -> None:
+        """A candidate was chosen."""
+        self.asked[self.rows([name])] += 1.0
+
+    def grade(self, estimate: Estimate, quality: float, propensity: float) -> None:
+        """The chosen candidate's answer was this good."""
+        (row,) = self.rows([estimate.candidate])
+        weight = min(1.0 / max(propensity, 1e-9), MOST_WEIGHT)
+        self.errors[row] *= 1.0 - 1.0 / MEMORY
+        self.errors[row] += (weight * (quality - estimate.quality), weight)
+        self.tries *= 1.0 - 1.0 / MEMORY
+        self.tries[row] += 1.0
+
+    def bill(self, estimate: Estimate, usd: float) -> None:
+        """The chosen candidate's answer cost this."""
+        (row,) = self.rows([estimate.candidate])
+        self.bills[row] *= 1.0 - 10.0 / MEMORY
+        self.bills[row] += (usd, estimate.cost_usd)
+
+    def means(self, rows: list[int]) -> tuple[Floats, Floats]:
+        """Mean quality and cost of these candidates, shape (n,) each."""
+        seen = np.maximum(self.expected[rows, 2], 1e-9)
+        errors, weights = self.errors[rows].T
+        quality = self.expected[rows, 0] / seen + errors / (weights + TRUST)
+        paid, expected = self.bills[rows].T
+        return quality, self.expected[rows, 1] / seen * np.clip(paid / expected, 0.3, 3.0)
+
+    def mix(self, rows: list[int], usd: float) -> Mix:
+        """The best mix of two that is expected to cost this much per query, or less."""
+        quality, cost = self.means(rows)
+        hull = hull_of(quality.tolist(), cost.tolist())
+        at, left = hull.start, usd - hull.cost_usd
+        for step in hull.steps:
+            if left < step.cost_usd:
+                share = max(0.0, left / step.cost_usd)
+                return Mix(self.names[rows[at]], self.names[rows[step.to]], share)
+            at, left = step.to, left - step.cost_usd
+        return Mix(self.names[rows[at]], self.names[rows[at]], 0.0)
+
+    def save(self, name: str) -> dict[str, NDArray[np.generic]]:
+        """The arrays under names that start with `name`."""
+        return {
+            f"{name}.names": np.array(self.names, dtype=np.str_),
+            f"{name}.expected": self.expected.copy(),
+            f"{name}.errors": self.errors.copy(),
+            f"{name}.bills": self.bills.copy(),
+            f"{name}.tries": self.tries.copy(),
+            f"{name}.asked": self.asked.copy(),
+        }
+
+    def load(self, name: str, state: State) -> None:
+        """Restore what `save` gave."""
+        self.names = [str(one) for one in state[f"{name}.names"]]
+        self.expected = np.array(state[f"{name}.expected"], dtype=np.float64)
+        self.errors = np.array(state[f"{name}.errors"], dtype=np.float64)
+        self.bills = np.array(state[f"{name}.bills"], dtype=np.float64)
+        self.tries = np.array(state[f"{name}.tries"], dtype=np.float64)
+        self.asked = np.array(state[f"{name}.asked"], dtype=np.float64)

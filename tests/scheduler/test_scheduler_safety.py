@@ -1,0 +1,190 @@
+"""The safe arm: standings from chosen outcomes only, the duel, and who is in charge."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sls_plugins.scheduler import Aim, LagrangeScheduler
+from sls_plugins.scheduler.duel import ALARM, Duel
+from sls_plugins.scheduler.exploration import Scenarios
+from sls_plugins.scheduler.selection import Terms, pick, terms_of
+from sls_plugins.scheduler.standing import Mix, Standing
+from sls_plugins.testing.contracts.scheduler import estimate, spent
+from sls_plugins.types import Estimate, Purse, Query
+
+TRUTH = {"small": (0.6, 0.001), "middle": (0.8, 0.003), "large": (0.9, 0.01)}
+WRONG = (
+    estimate("small", 0.9, 0.001),
+    estimate("middle", 0.3, 0.003),
+    estimate("large", 0.9, 0.01),
+)
+
+
+def test_standings_come_true_where_the_predictor_is_wrong() -> None:
+    """Means are corrected by the errors seen, each weighted by one over its propensity."""
+    standing, rng = Standing(), np.random.default_rng(1)
+    rows = standing.rows(["small", "middle", "large"])
+    for _ in range(3000):
+        standing.observe(WRONG, rows)
+        at = int(rng.choice(3, p=(0.8, 0.1, 0.1)))
+        quality = float(rng.random() < TRUTH[WRONG[at].candidate][0])
+        standing.grade(WRONG[at], quality, (0.8, 0.1, 0.1)[at])
+        standing.bill(WRONG[at], 2.0 * WRONG[at].cost_usd)
+    quality, cost = standing.means(rows)
+    assert quality == pytest.approx([0.6, 0.8, 0.9], abs=0.06)
+    assert cost == pytest.approx([0.002, 0.006, 0.02], rel=0.01)
+
+
+def test_the_best_mix_spends_what_is_spent() -> None:
+    """Between two candidates on the hull, as much of the dearer one as can be paid."""
+    standing = Standing()
+    offers = tuple(estimate(name, quality, usd) for name, (quality, usd) in TRUTH.items())
+    rows = standing.rows([one.candidate for one in offers])
+    standing.observe(offers, rows)
+    assert standing.mix(rows, 0.002) == Mix("small", "middle", pytest.approx(0.5))
+    assert standing.mix(rows, 1.0) == Mix("large", "large", 0.0)
+    assert standing.mix(rows, 0.0001) == Mix("small", "middle", 0.0)
+    assert Mix("small", "middle", 0.25).shares(["middle", "large"]).tolist() == [1.0, 0.0]
+
+
+def duel(mean: float, queries: int, seed: int) -> Duel:
+    """A duel whose differences have this mean, and come as they do when few go to the mix."""
+    found, rng = Duel(), np.random.default_rng(seed)
+    for _ in range(queries):
+        seldom = rng.random() < 0.02
+        noise = float(rng.normal()) * (10.0 if seldom else 0.3)
+        found.learn(mean + float(np.clip(noise, -50, 1.5)), -51.0, 2.0)
+    return found
+
+
+def test_a_worse_policy_loses_the_duel_and_an_equal_one_hardly_ever() -> None:
+    """The alarm is rung when the policy is worse, and by chance no more often than is promised."""
+    assert duel(-0.3, 4000, 1).handed
+    assert not duel(-0.3, 4000, 1).proven
+    assert duel(0.5, 4000, 2).proven
+    false = sum(duel(0.1, 400, seed).handed for seed in range(40))
+    assert false <= 40 / ALARM + 2
+
+
+def test_a_policy_that_gets_better_is_given_back_its_charge() -> None:
+    """The mix is in charge only until the other bet is won."""
+    found, rng = duel(-0.3, 4000, 3), np.random.default_rng(3)
+    assert found.handed
+    for _ in range(6000):
+        found.learn(float(np.clip(0.3 + rng.normal(), -2.0, 11.0)), -2.0, 11.0)
+    assert not found.handed
+
+
+@pytest.mark.slow
+def test_traffic_is_handed_to_the_mix_and_little_is_lost() -> None:
+    """With a predictor that is wrong throughout, the mix takes over and quality comes back."""
+    scheduler, rng = LagrangeScheduler(Aim(price=1.0), seed=1), np.random.default_rng(4)
+    twisted = (estimate("good", 0.5, 0.001), estimate("bad", 0.8, 0.001))
+    truth = {"good": 0.9, "bad": 0.5}
+    qualities = []
+    for number in range(4000):
+        query = Query(text="Hello", id=str(number))
+        name = scheduler.decide(query, twisted, Purse(), number * 7919).ranking[0]
+        chosen = next(one for one in twisted if one.candidate == name)
+        quality = float(rng.random() < truth[name])
+        scheduler.learn_one(spent(query, chosen, chosen.cost_usd, quality))
+        qualities.append(quality)
+    assert np.mean(qualities[:500]) < 0.6
+    assert np.mean(qualities[-1500:]) > 0.8
+
+
+def test_terms_give_the_choice_again() -> None:
+    """Flattened terms come back equal, and with them the same ranking and propensity."""
+    scenarios, rng = Scenarios(5), np.random.default_rng(5)
+    for seed in range(300):
+        offers = tuple(
+            Estimate(
+                candidate=name,
+                quality=float(rng.random()),
+                quality_sd=0.2,
+                cost_usd=float(rng.random()),
+                cost_high_usd=float(1.0 + rng.random()),
+                latency_s=float(rng.random()),
+            )
+            for name in "abcd"
+        )
+        terms = Terms(
+            price=float(rng.normal()),
+            purse_usd=1.7,
+            latency_weight=0.1,
+            deadline_s=0.8,
+            safe=0.3,
+            scenarios=5,
+            curiosity={"a": 0.5, "d": 0.2},
+            mix={"a": 0.4, "b": 0.6},
+            trial={"c": 0.1},
+        )
+        again = terms_of(terms.flat())
+        assert again == terms
+        one, other = pick(offers, terms, scenarios, seed), pick(offers, again, scenarios, seed)
+        assert (one.ranking, one.propensity) == (other.ranking, other.propensity)
+        assert 0.0 < one.propensity <= 1.0
+        assert len({found.candidate for found in one.ranking}) == 4
+
+
+def test_propensities_are_true_with_mix_and_trials() -> None:
+    """Over many seeds each candidate is chosen as often as its propensity says."""
+    offers = (estimate("a", 0.6, 0.1, 0.2), estimate("b", 0.62, 0.1, 0.2), estimate("c", 0.1, 0.2))
+    terms = Terms(
+        price=0.0,
+        purse_usd=9.0,
+        safe=0.2,
+        curiosity={"a": 1.0, "b": 1.0},
+        mix={"b": 0.7, "c": 0.3},
+        trial={"c": 0.1},
+    )
+    told: dict[str, float] = {}
+    counts = dict.fromkeys("abc", 0)
+    for seed in range(6000):
+        picked = (
+            pick(offers, terms, Scenarios(0), seed * 104729)
+            if not seed
+            else pick(offers, terms, SCENARIOS, seed * 104729)
+        )
+        counts[picked.ranking[0].candidate] += 1
+        told[picked.ranking[0].candidate] = picked.propensity
+    assert sum(told.values()) == pytest.approx(1.0)
+    for name, count in counts.items():
+        assert count / 6000 == pytest.approx(told[name], abs=0.025)
+
+
+SCENARIOS = Scenarios(0)
+
+
+def test_deadlines_and_waiting_count() -> None:
+    """Who is too slow is asked last; a second of waiting costs the quality that was said."""
+    fast = Estimate(
+        candidate="fast", quality=0.7, quality_sd=0.01, cost_usd=0.1, cost_high_usd=0.1, latency_s=1
+    )
+    slow = Estimate(
+        candidate="slow", quality=0.8, quality_sd=0.01, cost_usd=0.1, cost_high_usd=0.1, latency_s=9
+    )
+
+    def first(aim: Aim, query: Query) -> str:
+        return LagrangeScheduler(aim).decide(query, (fast, slow), Purse(), 1).ranking[0]
+
+    plain = Query(text="Hello", id="1")
+    assert first(Aim(price=0.0), plain) == "slow"
+    assert first(Aim(price=0.0, latency_weight=0.05), plain) == "fast"
+    assert first(Aim(price=0.0, deadline_s=5.0), plain) == "fast"
+    assert first(Aim(price=0.0), Query(text="Hello", id="1", deadline_s=5.0)) == "fast"
+
+
+def test_exploring_has_its_own_budget() -> None:
+    """Dear candidates are tried no more than the share for exploring pays for."""
+    offers = (estimate("cheap", 0.8, 0.001, 0.3), estimate("dear", 0.3, 0.1, 0.3))
+    for share, most in ((0.0, 0), (0.05, 4)):
+        scheduler, asked = LagrangeScheduler(Aim(price=1.0, exploration=share)), 0
+        for number in range(3000):
+            query = Query(text="Hello", id=str(number))
+            name = scheduler.decide(query, offers, Purse(), number * 7919).ranking[0]
+            chosen = next(one for one in offers if one.candidate == name)
+            asked += name == "dear"
+            scheduler.learn_one(spent(query, chosen, chosen.cost_usd, chosen.quality))
+        assert asked <= most
