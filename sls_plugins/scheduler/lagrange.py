@@ -71,7 +71,7 @@ class LagrangeScheduler:
     def _terms(self, query: Query, payable: Sequence[Estimate], left_usd: float) -> Terms:
         deadlines = (self.aim.deadline_s, query.deadline_s)
         names = [one.candidate for one in payable]
-        self._safety.observe(payable)
+        self._safety.observe(payable, self._pacer.spilt_usd)
         mix = self._safety.mix(names)
         purse_usd = min(self._pacer.purse_usd, left_usd)
         return Terms(

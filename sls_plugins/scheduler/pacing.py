@@ -61,6 +61,7 @@ class Pacer:
         self.share_usd = math.nan
         self.level = SETPOINT * DEPTH * (aim.usd_per_query or 0.0)
         self.owed = 0.0
+        self.spilt_usd = 0.0
         self.flow = np.array([1.0, 1.0])
         self.pending: dict[str, tuple[float, int]] = {}
 
@@ -91,7 +92,9 @@ class Pacer:
             self._share(purse)
         if self.aim.usd_per_query is not None:
             budget = self.aim.usd_per_query
-            self.level = min(self.level + REFILL * budget, DEPTH * budget)
+            filled = self.level + REFILL * budget
+            self.level = min(filled, DEPTH * budget)
+            self.spilt_usd = filled - self.level
             planned = min(self.rate_usd, self.window.most_usd)
             self.flow = (1.0 - FADE) * self.flow + (0.0, FADE * planned / budget)
 

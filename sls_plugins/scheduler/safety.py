@@ -59,8 +59,9 @@ class Safety:
             return HANDED
         return PROVEN if self.duel.proven else UNPROVEN
 
-    def observe(self, estimates: Sequence[Estimate]) -> None:
-        """A query came, of which this is expected."""
+    def observe(self, estimates: Sequence[Estimate], spilt_usd: float) -> None:
+        """A query came, of which this is expected; what nobody needed may be explored with."""
+        self.fund_usd += spilt_usd
         rows = self.standing.rows([one.candidate for one in estimates])
         self.standing.observe(estimates, rows)
 
@@ -84,7 +85,10 @@ class Safety:
         }
 
     def trial(self, estimates: Sequence[Estimate], purse_usd: float) -> dict[str, float]:
-        """The cheapest one that was hardly ever asked, if purse and exploring can pay for it."""
+        """The cheapest one that was hardly ever asked, if purse and exploring can pay for it.
+
+        What is expected of one that was never asked rests on list prices: it is taken for half.
+        """
         rows = self.standing.rows([one.candidate for one in estimates])
         purse_usd = max(purse_usd, RISK * min(one.cost_usd for one in estimates))
         fresh = [
@@ -92,7 +96,7 @@ class Safety:
             for one, row in zip(estimates, rows, strict=True)
             if self.standing.asked[row] < TRIALS
             and one.cost_usd <= self.fund_usd
-            and one.cost_high_usd <= purse_usd
+            and (one.cost_high_usd if self.standing.asked[row] else one.cost_usd / 2) <= purse_usd
         ]
         if not fresh:
             return {}
