@@ -1,4 +1,4 @@
-"""An anytime-valid test: does the learnt policy do worse than the best fixed mix?"""
+"""An anytime-valid test of whether the learnt policy does worse than the best fixed mix."""
 
 from __future__ import annotations
 

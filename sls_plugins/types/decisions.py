@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sls_plugins.types.explanation import Explanation, offers_of
+
 __all__ = ["Decision", "Estimate", "Purse", "Reservation"]
 
 
@@ -69,6 +71,26 @@ class Decision:
     def estimate(self) -> Estimate:
         """The estimate of the chosen candidate."""
         return self.estimate_of(self.candidate)
+
+    def explain(self) -> Explanation:
+        """Who was eligible, what was expected, why this one, what it would have taken otherwise.
+
+        It rests on the receipt alone: `str` of it is a text for people.
+        """
+        weight = dict(self.terms).get("latency_weight", 0.0)
+        rows = [
+            (one.candidate, one.quality, one.quality_sd, one.cost_usd, one.latency_s)
+            for one in self.estimates
+        ]
+        return Explanation(
+            decision_id=self.id,
+            candidate=self.candidate,
+            why=self.why,
+            price=self.price,
+            propensity=self.propensity,
+            offers=offers_of(rows, self.price, weight),
+            ineligible=self.ineligible,
+        )
 
     def estimate_of(self, candidate: str) -> Estimate:
         """The estimate of any ranked candidate; KeyError if it was not eligible."""

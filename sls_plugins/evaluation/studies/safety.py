@@ -1,4 +1,4 @@
-"""Is the policy ever worse than the best fixed mix of two candidates at equal spend?"""
+"""Whether the policy is ever worse than the best fixed mix of two candidates at equal spend."""
 
 from __future__ import annotations
 
