@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from sls_plugins.hookspecs import Parts, hookimpl
 
-__all__ = ["sls_encoders", "sls_indexes", "sls_predictors", "sls_schedulers", "sls_stores"]
+__all__ = [
+    "sls_encoders",
+    "sls_indexes",
+    "sls_judges",
+    "sls_predictors",
+    "sls_schedulers",
+    "sls_stores",
+]
 
 
 @hookimpl
@@ -39,3 +46,17 @@ def sls_predictors() -> Parts:
 def sls_schedulers() -> Parts:
     """What chooses a candidate."""
     return {"lagrange": "sls_plugins.scheduler.lagrange:make"}
+
+
+@hookimpl
+def sls_judges() -> Parts:
+    """What grades answers."""
+    return {
+        "compiles": "sls_plugins.judges.code:make",
+        "exact": "sls_plugins.judges.text:make_exact",
+        "function": "sls_plugins.judges.function:make",
+        "json-schema": "sls_plugins.judges.schema:make",
+        "model": "sls_plugins.judges.model:make",
+        "numeric": "sls_plugins.judges.numeric:make",
+        "regex": "sls_plugins.judges.text:make_pattern",
+    }

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from sls_plugins import hookspecs
 from sls_plugins.errors import MissingExtraError, PluginError, SettingsError, SLSError
 from sls_plugins.hookspecs import PROJECT
-from sls_plugins.protocols import Context, Factory
+from sls_plugins.protocols import Context, Factory, Grade, Judge
 from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Outcome, Query
 
 __all__ = ["EXTRAS", "LOAD_VARIABLE", "Kind", "Plugins", "Registered"]
@@ -37,6 +37,7 @@ EXTRAS: Mapping[str, str] = {
     "chromadb": "chroma",
     "genai_prices": "prices",
     "huggingface_hub": "minilm",
+    "jsonschema": "judges",
     "onnxruntime": "onnx",
     "psycopg": "postgres",
     "safetensors": "minilm",
@@ -179,6 +180,14 @@ class Plugins:
         """Tell observers which answer the caller got."""
         for observer in self._answered:
             observer.tell(query=query, answer=answer)
+
+    def graded(self, judge: Judge, query: Query, answer: Answer) -> Grade | None:
+        """A judge's verdict; None, and a line in the log, if it fails."""
+        try:
+            return _named(judge.name, "grade", lambda: judge.grade(query, answer))
+        except SLSError:
+            logger.exception("judge %r failed; the answer goes without its grade", judge.name)
+            return None
 
     def learned(self, outcome: Outcome) -> None:
         """Tell observers which line of the log was learnt."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from sls_plugins.types import (
     Answer,
@@ -52,6 +52,7 @@ __all__ = [
     "Learns",
     "Ledger",
     "OutcomeLog",
+    "PaidJudge",
     "Predictor",
     "Scheduler",
     "SnapshotStore",
@@ -342,11 +343,15 @@ class Cache(Learns, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grade:
-    """A judge's verdict: quality 0…1, who says so, and how much it counts."""
+    """A judge's verdict: quality 0…1, who says so, how much it counts, what asking cost.
+
+    A verdict of weight 0 says nothing; it is there to be paid for.
+    """
 
     quality: float
     source: str
     weight: float = 1.0
+    cost_usd: float = 0.0
 
 
 class Judge(Protocol):
@@ -358,3 +363,11 @@ class Judge(Protocol):
 
     def grade(self, query: Query, answer: Answer) -> Grade | None:
         """The verdict, or None if it has none on this answer."""
+
+
+@runtime_checkable
+class PaidJudge(Judge, Protocol):
+    """A judge whose verdicts cost money, which is held before it is asked."""
+
+    def cost_high_usd(self, query: Query, answer: Answer) -> float:
+        """What its verdict on this answer may cost; 0 if it would not be asked."""

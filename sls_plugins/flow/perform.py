@@ -15,11 +15,11 @@ from sls_plugins.flow.effects import (
     Grade,
     Reserve,
 )
+from sls_plugins.flow.judging import verdict
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.planned import Planned
-from sls_plugins.protocols import Grade as Verdict
 from sls_plugins.scheduler import eligible
-from sls_plugins.types import Answer, CacheHit, Decision, Outcome, Query, Vector
+from sls_plugins.types import CacheHit, Decision, Outcome, Query, Vector
 
 __all__ = ["log_outcome", "perform"]
 
@@ -41,7 +41,7 @@ def perform(parts: Parts, effect: Effect) -> object:
         case Reserve(reservation_id, usd):
             parts.ledger.reserve(reservation_id, usd)
         case Grade(query, answer):
-            result = _verdict(parts, query, answer)
+            result = verdict(parts, query, answer)
         case Finish():
             _finish(parts, effect)
         case _:
@@ -107,16 +107,3 @@ def _finish(parts: Parts, effect: Finish) -> None:
     if effect.answer is not None and parts.cache is not None:
         parts.cache.admit(outcome.query, outcome.vector, effect.answer, outcome)
     log_outcome(parts, outcome)
-
-
-def _verdict(parts: Parts, query: Query, answer: Answer) -> Verdict | None:
-    """The weighted mean of what the judges say; None if none has a verdict."""
-    verdicts = [grade for judge in parts.judges if (grade := judge.grade(query, answer))]
-    if not verdicts:
-        return None
-    weight = sum(grade.weight for grade in verdicts)
-    return Verdict(
-        quality=sum(grade.quality * grade.weight for grade in verdicts) / weight,
-        source="+".join(grade.source for grade in verdicts),
-        weight=weight,
-    )

@@ -1,0 +1,1 @@
+"""Judges that come with SLS: each grades an answer by one rule."""
