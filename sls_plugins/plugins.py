@@ -24,7 +24,7 @@ from sls_plugins.hookspecs import PROJECT
 from sls_plugins.protocols import Context, Factory, Grade, Judge
 from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Outcome, Query
 
-__all__ = ["EXTRAS", "LOAD_VARIABLE", "Kind", "Plugins", "Registered"]
+__all__ = ["EXTRAS", "LOAD_VARIABLE", "Kind", "Plugins", "Registered", "ask_judge"]
 
 logger = logging.getLogger(__name__)
 
@@ -181,14 +181,6 @@ class Plugins:
         for observer in self._answered:
             observer.tell(query=query, answer=answer)
 
-    def graded(self, judge: Judge, query: Query, answer: Answer) -> Grade | None:
-        """A judge's verdict; None, and a line in the log, if it fails."""
-        try:
-            return _named(judge.name, "grade", lambda: judge.grade(query, answer))
-        except SLSError:
-            logger.exception("judge %r failed; the answer goes without its grade", judge.name)
-            return None
-
     def learned(self, outcome: Outcome) -> None:
         """Tell observers which line of the log was learnt."""
         for observer in self._learned:
@@ -204,6 +196,15 @@ def _named(plugin: str, what: str, work: Callable[[], T]) -> T:
     except Exception as error:
         # A stranger's code may raise anything, and only here is it known whose code it was.
         raise PluginError(plugin, f"{what} failed: {type(error).__name__}: {error}") from error
+
+
+def ask_judge(judge: Judge, query: Query, answer: Answer) -> Grade | None:
+    """A judge's verdict; None, and a line in the log, if it fails."""
+    try:
+        return _named(judge.name, "grade", lambda: judge.grade(query, answer))
+    except SLSError:
+        logger.exception("judge %r failed; the answer goes without its grade", judge.name)
+        return None
 
 
 def _installed() -> dict[str, EntryPoint]:

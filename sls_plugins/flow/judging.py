@@ -6,6 +6,7 @@ import logging
 
 from sls_plugins.errors import BudgetExhausted
 from sls_plugins.flow.parts import Parts
+from sls_plugins.plugins import ask_judge
 from sls_plugins.protocols import Grade, Judge, PaidJudge
 from sls_plugins.types import Answer, Query
 
@@ -35,14 +36,14 @@ def verdict(parts: Parts, query: Query, answer: Answer) -> Grade | None:
 def _ask(parts: Parts, judge: Judge, query: Query, answer: Answer) -> Grade | None:
     held_usd = judge.cost_high_usd(query, answer) if isinstance(judge, PaidJudge) else 0.0
     if held_usd <= 0.0:
-        return parts.plugins.graded(judge, query, answer)
+        return ask_judge(judge, query, answer)
     reservation_id = f"{answer.decision_id}/{judge.name}"
     try:
         parts.ledger.reserve(reservation_id, held_usd)
     except BudgetExhausted as error:
         _log.info("judge %r is not asked: %s", judge.name, error)
         return None
-    grade = parts.plugins.graded(judge, query, answer)
+    grade = ask_judge(judge, query, answer)
     if grade is None:
         parts.ledger.release(reservation_id)
     else:
