@@ -169,6 +169,7 @@ class _Assembly:
             ttl_s=wanted.ttl_s,
             ttl_by_task=wanted.ttl_by_task,
             volatile_ttl_s=wanted.volatile_ttl_s,
+            seed=self.settings.seed,
         )
         cache = SemanticCache(
             entries=stores.entries,

@@ -19,6 +19,7 @@ from sls_plugins.types import (
     Candidate,
     Decision,
     Estimate,
+    Evidence,
     IndexEntry,
     Matrix,
     Neighbour,
@@ -190,6 +191,7 @@ class OutcomeLog(Protocol):
         query: Query,
         vector: Vector | None,
         nearest: tuple[str, float] | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         """Write a decision behind; `nearest` is id and similarity of the refused entry."""
 

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from sls_plugins.cache.guards import Guard
 from sls_plugins.cache.keys import pattern_of
-from sls_plugins.types import CacheEntry, Query
+from sls_plugins.types import CacheEntry, Evidence, Query
 
-__all__ = ["FEATURES", "Pair", "pair_of"]
+__all__ = ["FEATURES", "Pair", "nearness", "pair_of"]
 
-FEATURES = 12
+FEATURES = 17
 """Length of `Pair.values`."""
 
+_ALONE = Evidence()
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
@@ -27,13 +28,15 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 class Pair:
     """A query beside a stored entry: all that acceptance looks at.
 
-    `guards` are the names of the guards that veto, `patterns` both texts with digits masked,
-    `values` the features, shape (FEATURES,), about -3…3 each.
+    `scope` names tenant and scope, `guards` are the names of the guards that veto, `patterns` both
+    texts with digits masked, `values` the features, shape (FEATURES,), about -3…3 each.
     """
 
     task: str
+    scope: str
     entry_id: str
     similarity: float
+    evidence: Evidence
     guards: tuple[str, ...]
     patterns: tuple[str, str]
     values: NDArray[np.float64]
@@ -44,51 +47,82 @@ class Pair:
         return self.patterns[0] == self.patterns[1]
 
 
-def pair_of(query: Query, entry: CacheEntry, similarity: float, guards: Sequence[Guard]) -> Pair:
+def pair_of(
+    query: Query,
+    entry: CacheEntry,
+    similarity: float,
+    evidence: Evidence | None,
+    guards: Sequence[Guard],
+) -> Pair:
     """Compare; the same arguments give the same pair, now or when the log is read again."""
+    evidence = evidence or _ALONE
     patterns = (_pattern(query.text), _pattern(entry.text))
     names = tuple(guard.__name__ for guard in guards if guard(query.text, entry.text))
     return Pair(
         task=query.task,
+        scope=f"{query.tenant}|{query.scope}",
         entry_id=entry.id,
         similarity=similarity,
+        evidence=evidence,
         guards=names,
         patterns=patterns,
-        values=_values(query.text, entry, similarity, patterns, names),
+        values=np.array(
+            (
+                *_texts(query.text, entry, patterns, names),
+                *_company(entry, similarity, evidence),
+            )
+        ),
     )
 
 
-def _values(
-    text: str,
-    entry: CacheEntry,
-    similarity: float,
-    patterns: tuple[str, str],
-    names: tuple[str, ...],
-) -> NDArray[np.float64]:
+def _texts(
+    text: str, entry: CacheEntry, patterns: tuple[str, str], names: tuple[str, ...]
+) -> tuple[float, ...]:
+    """Nine features of the two texts and of the guards that veto."""
     query, stored = _tokens(text), _tokens(entry.text)
     shared = len(query & stored)
     union = len(query) + len(stored) - shared
-    masked, kept = _tokens(patterns[0]), _tokens(patterns[1])
-    apart = len(masked ^ kept)
-    record = math.log((entry.good + 0.5) / (entry.bad + 0.5))
-    return np.array(
-        (
-            1.0,
-            min(3.0, max(-3.0, 10.0 * (similarity - 0.85))),
-            min(3.0, -math.log10(1.001 - min(1.0, similarity))),
-            float(patterns[0] == patterns[1]),
-            shared / union if union else 1.0,
-            math.log1p(apart),
-            min(3.0, abs(math.log((1 + len(text)) / (1 + len(entry.text))))),
-            min(2.0, max(-2.0, record)),
-            float("numbers_differ" in names),
-            float("quotes_differ" in names or "identifiers_differ" in names),
-            float(
-                "negation_differs" in names or "opposites_meet" in names or "order_differs" in names
-            ),
-            float("question_differs" in names),
-        )
+    apart = len(_tokens(patterns[0]) ^ _tokens(patterns[1]))
+    return (
+        1.0,
+        float(patterns[0] == patterns[1]),
+        shared / union if union else 1.0,
+        math.log1p(apart),
+        min(3.0, abs(math.log((1 + len(text)) / (1 + len(entry.text))))),
+        float("numbers_differ" in names),
+        float("quotes_differ" in names or "identifiers_differ" in names),
+        float("negation_differs" in names or "opposites_meet" in names or "order_differs" in names),
+        float("question_differs" in names),
     )
+
+
+def _company(entry: CacheEntry, similarity: float, evidence: Evidence) -> tuple[float, ...]:
+    """Eight features of how near the entry is, beside others, and of its record."""
+    record = math.log((entry.good + 0.5) / (entry.bad + 0.5))
+    return (
+        min(3.0, max(-3.0, 10.0 * (similarity - 0.85))),
+        min(3.0, -math.log10(1.001 - min(1.0, similarity))),
+        min(2.0, max(-2.0, record)),
+        2.0 * evidence.agreeing - 1.0,
+        math.log1p(evidence.support) - 1.0,
+        math.log1p(evidence.run) - 1.0,
+        _margin(similarity, evidence),
+        1.0 - 2.0 * nearness(similarity, evidence),
+    )
+
+
+def _margin(similarity: float, evidence: Evidence) -> float:
+    if evidence.rival is None:
+        return 1.0
+    return min(1.0, max(-1.0, 5.0 * (similarity - evidence.rival)))
+
+
+def nearness(similarity: float, evidence: Evidence) -> float:
+    """How much nearer the entry is than another answer: 0 much, 0.5 equally near, 1 much less."""
+    if evidence.rival is None:
+        return 0.0
+    mine, other = 1.002 - min(1.0, similarity), 1.002 - min(1.0, evidence.rival)
+    return mine / (mine + other)
 
 
 @lru_cache(maxsize=8192)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sls_plugins.cache.acceptance import Acceptance, AcceptanceRule, Verdict
 from sls_plugins.cache.admission import is_volatile
 from sls_plugins.cache.features import Pair, pair_of
 from sls_plugins.cache.holdings import Holdings
-from sls_plugins.cache.keys import key_of, space_of
-from sls_plugins.cache.labels import is_same_answer, label_of
+from sls_plugins.cache.keys import key_of, pattern_of, space_of
+from sls_plugins.cache.labels import label_of
+from sls_plugins.cache.neighbourhood import evidence_of
 from sls_plugins.cache.policy import CachePolicy
 from sls_plugins.protocols import Clock, EntryStore, Index
 from sls_plugins.types import (
@@ -20,7 +21,9 @@ from sls_plugins.types import (
     CacheEntry,
     CacheHit,
     CacheMiss,
+    Evidence,
     Outcome,
+    OutcomeKind,
     Query,
     Selection,
     Source,
@@ -38,6 +41,7 @@ class _Offer:
     entry: CacheEntry
     similarity: float
     verdict: Verdict
+    evidence: Evidence | None = None
 
 
 class SemanticCache:
@@ -61,7 +65,9 @@ class SemanticCache:
         self._index = index
         self._policy = policy
         self._clock = clock
-        self._acceptance = Acceptance(AcceptanceRule(max_error=policy.max_error))
+        self._acceptance = Acceptance(
+            AcceptanceRule(max_error=policy.max_error, audit=policy.audit)
+        )
         self._lock = threading.Lock()
         self._holdings = Holdings(entries, index, policy, fingerprint, clock)
 
@@ -83,16 +89,12 @@ class SemanticCache:
             return CacheMiss(why="only exact repeats are served")
         if self._is_barred(query):
             return CacheMiss(why="this query is not answered from the cache")
-        offers = self._offers(query, vector)
-        if not offers:
+        best = self._nearest(query, vector)
+        if best is None:
             return CacheMiss(why="nothing similar is stored that may be served")
-        best = max(offers, key=lambda offer: (offer.verdict.accepted, offer.verdict.p_right))
         why = best.verdict.why
-        if _has_rival(best, offers, self._policy.rival):
-            # No label either: it would say nothing of the neighbours that stand alone.
-            return CacheMiss(why="another answer is as near")
         if best.verdict.accepted:
-            if not self._is_audited(decision_id):
+            if not self._is_audited(decision_id, best.verdict.audit):
                 return self._hit(query, decision_id, best)
             why = "acceptable, but called all the same to check the bound"
         return CacheMiss(
@@ -100,6 +102,7 @@ class SemanticCache:
             nearest=best.entry,
             similarity=best.similarity,
             p_right=best.verdict.p_right,
+            evidence=best.evidence,
         )
 
     def admit(
@@ -137,6 +140,9 @@ class SemanticCache:
         from_cache = outcome.source is Source.CACHE
         entry_id = outcome.entry_id if from_cache else outcome.nearest_id
         similarity = outcome.nearest_similarity
+        if not from_cache and outcome.kind is OutcomeKind.ANSWERED:
+            with self._lock:
+                self._acceptance.note(pattern_of(outcome.query.text))
         if not entry_id or similarity is None:
             return
         row = self._row(entry_id)
@@ -145,7 +151,7 @@ class SemanticCache:
         label = label_of(outcome, row)
         if label is None:
             return
-        pair = self._pair(outcome.query, row, similarity)
+        pair = self._pair(outcome.query, row, similarity, outcome.evidence)
         born = "" if from_cache else outcome.decision_id
         with self._lock:
             self._acceptance.learn(pair, label, born=born)
@@ -161,28 +167,34 @@ class SemanticCache:
         with self._lock:
             self._acceptance.load(state)
 
-    def _offers(self, query: Query, vector: Vector) -> list[_Offer]:
+    def _nearest(self, query: Query, vector: Vector) -> _Offer | None:
+        """The nearest entry that may be served, judged beside the others around it."""
         found = self._index.search(space_of(query), vector, self._policy.neighbours)
         near = [one for one in found if one.similarity >= self._policy.min_similarity]
         if not near:
-            return []
+            return None
         rows = self._entries.find_ids([one.id for one in near], self._clock())
         dead = [one.id for one in near if one.id not in rows]
         if dead:
             self._holdings.drop(dead)
-        offers = []
-        for one in near:
-            row = rows.get(one.id)
-            if row is None or not _may_serve(query, row):
-                continue
-            pair = self._pair(query, row, one.similarity)
-            with self._lock:
-                verdict = self._acceptance.judge(pair)
-            offers.append(_Offer(entry=row, similarity=one.similarity, verdict=verdict))
-        return offers
+        able = [
+            (row, one.similarity)
+            for one in near
+            if (row := rows.get(one.id)) is not None and _may_serve(query, row)
+        ]
+        if not able:
+            return None
+        (row, similarity), evidence = able[0], evidence_of(able)
+        pair = self._pair(query, row, similarity, evidence)
+        with self._lock:
+            verdict = self._acceptance.judge(pair)
+        evidence = replace(evidence, chance=verdict.audit if verdict.accepted else 1.0)
+        return _Offer(entry=row, similarity=similarity, verdict=verdict, evidence=evidence)
 
-    def _pair(self, query: Query, row: CacheEntry, similarity: float) -> Pair:
-        return pair_of(query, row, similarity, self._policy.guards_of(query.task))
+    def _pair(
+        self, query: Query, row: CacheEntry, similarity: float, evidence: Evidence | None
+    ) -> Pair:
+        return pair_of(query, row, similarity, evidence, self._policy.guards_of(query.task))
 
     def _row(self, entry_id: str) -> CacheEntry | None:
         found = self._entries.find_ids([entry_id], self._clock()).get(entry_id)
@@ -200,28 +212,20 @@ class SemanticCache:
             p_right=offer.verdict.p_right,
             exact=exact,
             created_s=self._clock(),
-            propensity=1.0 if exact else 1.0 - self._policy.audit,
+            propensity=1.0 if exact else 1.0 - offer.verdict.audit,
+            evidence=offer.evidence,
         )
 
     def _is_barred(self, query: Query) -> bool:
         volatile = self._policy.volatile_ttl_s == 0.0 and is_volatile(query.text)
         return not query.cacheable or volatile
 
-    def _is_audited(self, decision_id: str) -> bool:
-        draw = zlib.crc32(decision_id.encode("utf-8", "surrogatepass")) / 2**32
-        return draw < self._policy.audit
+    def _is_audited(self, decision_id: str, share: float) -> bool:
+        drawn = f"{self._policy.seed}:{decision_id}".encode("utf-8", "surrogatepass")
+        digest = hashlib.blake2b(drawn, digest_size=8).digest()
+        return int.from_bytes(digest, "big") < share * 2**64
 
 
 def _may_serve(query: Query, row: CacheEntry) -> bool:
     """The row is of the query's own space, and more good than bad is known of it."""
     return row.space == space_of(query) and not row.revoked and row.good >= row.bad
-
-
-def _has_rival(best: _Offer, offers: Sequence[_Offer], factor: float) -> bool:
-    """Another answer is nearly as near, so that the query stands between two."""
-    reach = factor * (1.0 - best.similarity) + 0.01
-    return any(
-        1.0 - offer.similarity <= reach
-        and not is_same_answer(offer.entry.answer.text, best.entry.answer.text)
-        for offer in offers
-    )

@@ -19,10 +19,10 @@ class CachePolicy:
     (None: any). `ttl_s` is the life of a row in seconds from when it was made (None: for ever; hits
     do not renew it), `ttl_by_task` the same for some tasks, `volatile_ttl_s` the longest life of
     an answer to a query about the present ("today", "latest"; 0: not kept). Neighbours under
-    `min_similarity` are not considered; the `neighbours` nearest are. A query is called where a
-    different stored answer is less than `rival` times as far away as the best one. `audit` is the
-    share of acceptable neighbours that is refused all the same, to see whether the bound holds.
-    `guards_off` names, by task, guards that must not veto there.
+    `min_similarity` are not considered; the nearest may be served, in the light of all `neighbours`
+    nearest. `audit` is about the share of acceptable neighbours that is refused all the same, to
+    see whether the bound holds; it is drawn from `seed` and the decision's id. `guards_off` names,
+    by task, guards that must not veto there.
     """
 
     max_error: float = 0.02
@@ -33,9 +33,9 @@ class CachePolicy:
     ttl_by_task: Mapping[str, float] = field(default_factory=dict)
     volatile_ttl_s: float | None = 3600.0
     min_similarity: float = 0.6
-    neighbours: int = 5
-    rival: float = 2.0
+    neighbours: int = 10
     audit: float = 0.01
+    seed: int = 0
     guards: tuple[Guard, ...] = DEFAULT_GUARDS
     guards_off: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
@@ -45,10 +45,8 @@ class CachePolicy:
             raise ValueError(f"max_error must be within 0…1, both excluded, not {self.max_error}")
         if not 0 <= self.audit < 1:
             raise ValueError(f"audit must be a share of 0 up to 1, not {self.audit}")
-        if self.capacity < 1 or self.neighbours < 1:
+        if min(self.capacity, self.neighbours) < 1:
             raise ValueError("capacity and neighbours must be 1 or more")
-        if not self.rival >= 0:
-            raise ValueError(f"rival must be 0 or more, not {self.rival}")
         if self.capacity_bytes is not None and self.capacity_bytes < 1:
             raise ValueError("capacity_bytes must be 1 or more")
         for life_s in (self.ttl_s, *self.ttl_by_task.values()):

@@ -76,7 +76,7 @@ def cache_replay(
 ) -> CacheResult:
     """Decide every row in order. `receipts` must be an observer of this engine.
 
-    A row's `stream` is the query's task: streams do not share answers.
+    A row's `stream` is the query's task: streams do not share answers, but all are of one family.
     """
     start_s = time.perf_counter()
     groups = {row.query_id: row.group for row in rows}
@@ -104,7 +104,7 @@ def _decide(
         text = f"the answer of group {row.group}"
         return Answer(text=text, usage=Usage(output_tokens=1), cost_usd=0.0, latency_s=0.0)
 
-    answer = engine.answer(Query(text=row.text, id=row.query_id, task=row.stream), call)
+    answer = engine.answer(Query(text=row.text, id=row.query_id, task=_task(row)), call)
     receipt = receipts.take(answer.decision_id)
     if isinstance(receipt, CacheHit):
         return CacheDecided(
@@ -116,3 +116,7 @@ def _decide(
         )
     engine.feedback(answer.decision_id, quality=1.0, source="trace")
     return CacheDecided(query_id=row.query_id, hit=False)
+
+
+def _task(row: CacheRow) -> str:
+    return f"cache/{row.stream}" if row.stream else ""

@@ -52,8 +52,11 @@ def keep(parts: Parts, query: Query, answer: Answer) -> str:
     vector: Vector = parts.encoder.encode([query.text])[0]
     kept = replace(answer, decision_id=decision_id)
     verdict = perform(parts, Grade(query, kept))
-    nearest = _nearest(parts, query, vector, decision_id)
-    parts.log.add_decision(_receipt(parts, query, kept), query, vector, nearest)
+    found = _found(parts, query, vector, decision_id)
+    entry = found.entry if isinstance(found, CacheHit) else found.nearest
+    nearest = (entry.id, found.similarity or 0.0) if entry else None
+    receipt = _receipt(parts, query, kept)
+    parts.log.add_decision(receipt, query, vector, nearest, found.evidence)
     outcome = Outcome(
         decision_id=decision_id,
         query=query,
@@ -65,6 +68,7 @@ def keep(parts: Parts, query: Query, answer: Answer) -> str:
         answer_text=kept.text,
         nearest_id=nearest[0] if nearest else None,
         nearest_similarity=nearest[1] if nearest else None,
+        evidence=found.evidence,
         created_s=parts.clock(),
     )
     if isinstance(verdict, Verdict):
@@ -78,15 +82,11 @@ def keep(parts: Parts, query: Query, answer: Answer) -> str:
     return decision_id
 
 
-def _nearest(
-    parts: Parts, query: Query, vector: Vector, decision_id: str
-) -> tuple[str, float] | None:
-    """Id and similarity of the neighbour that was not served, also if only to check on it."""
+def _found(parts: Parts, query: Query, vector: Vector, decision_id: str) -> CacheHit | CacheMiss:
+    """The neighbour that was not served, also if only to check on it."""
     if parts.cache is None or not query.cacheable:
-        return None
-    found = parts.cache.find_near(query, vector, decision_id)
-    entry = found.entry if isinstance(found, CacheHit) else found.nearest
-    return (entry.id, found.similarity or 0.0) if entry else None
+        return CacheMiss(why="the cache is off for this query")
+    return parts.cache.find_near(query, vector, decision_id)
 
 
 def _receipt(parts: Parts, query: Query, answer: Answer) -> Decision:

@@ -87,7 +87,7 @@ def _decide(parts: Parts, effect: Decide) -> Planned:
         terms=choice.terms,
     )
     nearest = (miss.nearest.id, miss.similarity or 0.0) if miss.nearest else None
-    parts.log.add_decision(decision, query, effect.vector, nearest)
+    parts.log.add_decision(decision, query, effect.vector, nearest, miss.evidence)
     return Planned(decision=decision, query=query, vector=effect.vector, miss=miss)
 
 

@@ -31,5 +31,6 @@ class Planned:
             propensity=self.decision.propensity if candidate == self.decision.candidate else 1.0,
             nearest_id=nearest.id if nearest else None,
             nearest_similarity=self.miss.similarity,
+            evidence=self.miss.evidence,
             created_s=now_s,
         )

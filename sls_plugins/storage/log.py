@@ -21,7 +21,16 @@ from sls_plugins.storage.log_codec import (
 )
 from sls_plugins.storage.quick import QuickInsert
 from sls_plugins.storage.tables import decisions, outcomes
-from sls_plugins.types import CacheHit, Decision, Outcome, OutcomeKind, Query, Source, Vector
+from sls_plugins.types import (
+    CacheHit,
+    Decision,
+    Evidence,
+    Outcome,
+    OutcomeKind,
+    Query,
+    Source,
+    Vector,
+)
 
 __all__ = ["SqlOutcomeLog"]
 
@@ -101,12 +110,17 @@ class SqlOutcomeLog:
         query: Query,
         vector: Vector | None,
         nearest: tuple[str, float] | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
-        """Write a decision behind; `nearest` is the refused cache entry: its id and similarity."""
+        """Write a decision behind; `nearest` is the refused cache entry: its id and similarity.
+
+        `evidence` is what the neighbourhood said of that entry.
+        """
         blob = vector_values(vector)
+        columns = decision_values(decision, nearest, evidence)
 
         def insert(sql: Connection) -> None:
-            values = {**query_values(query), **decision_values(decision, nearest), "vector": blob}
+            values = {**query_values(query), **columns, "vector": blob}
             _ADD_DECISION.run(sql, values)
 
         self._database.write_later(insert)

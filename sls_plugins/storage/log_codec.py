@@ -18,19 +18,32 @@ from sls_plugins.storage.codec import (
     usage_of,
     vector_of,
 )
-from sls_plugins.types import CacheHit, Decision, Estimate, Outcome, OutcomeKind, Source
+from sls_plugins.types import (
+    CacheHit,
+    Decision,
+    Estimate,
+    Evidence,
+    Outcome,
+    OutcomeKind,
+    Source,
+)
 
 __all__ = ["decision_of", "decision_values", "hit_values", "outcome_of", "outcome_values"]
 
 _ESTIMATE = tuple(field.name for field in fields(Estimate))
+_EVIDENCE = tuple(field.name for field in fields(Evidence))
 _RECEIPT = ("ranking", "propensity", "price", "seed", "why", "task", "ineligible", "terms")
 
 
-def decision_values(decision: Decision, nearest: tuple[str, float] | None) -> dict[str, Any]:
+def decision_values(
+    decision: Decision, nearest: tuple[str, float] | None, evidence: Evidence | None
+) -> dict[str, Any]:
     """Columns of a decision, beside those of its query and vector."""
     receipt = taken(decision, _RECEIPT)
     receipt["query_id"] = decision.query_id
     receipt["estimates"] = [taken(estimate, _ESTIMATE) for estimate in decision.estimates]
+    if evidence is not None:
+        receipt["evidence"] = taken(evidence, _EVIDENCE)
     nearest_id, similarity = nearest or (None, None)
     return {
         "id": decision.id,
@@ -47,11 +60,14 @@ def decision_values(decision: Decision, nearest: tuple[str, float] | None) -> di
 
 def hit_values(hit: CacheHit) -> dict[str, Any]:
     """Columns of a cache hit; the served row counts as the nearest."""
+    receipt: dict[str, Any] = {"exact": hit.exact, "propensity": hit.propensity}
+    if hit.evidence is not None:
+        receipt["evidence"] = taken(hit.evidence, _EVIDENCE)
     return {
         "id": hit.id,
         "source": Source.CACHE.value,
         "candidate": hit.entry.answer.candidate,
-        "receipt": dumped({"exact": hit.exact, "propensity": hit.propensity}),
+        "receipt": dumped(receipt),
         "entry_id": hit.entry.id,
         "nearest_id": hit.entry.id,
         "nearest_similarity": real(hit.similarity),
@@ -63,6 +79,7 @@ def hit_values(hit: CacheHit) -> dict[str, Any]:
 def decision_of(row: Row[Any]) -> Decision:
     """The decision of a row with `id`, `candidate`, `receipt` and `created_s`."""
     receipt = json.loads(row.receipt)
+    receipt.pop("evidence", None)
     return Decision(
         id=row.id,
         candidate=row.candidate,
@@ -102,14 +119,17 @@ def outcome_values(outcome: Outcome) -> dict[str, Any]:
 
 def outcome_of(row: Row[Any]) -> Outcome:
     """The outcome of a joined row; without a line (`seq` is None) what the decision tells alone."""
-    known = _line(row) if row.seq is not None else _unanswered(row)
+    receipt = json.loads(row.receipt)
+    known = _line(row) if row.seq is not None else _unanswered(row, receipt)
+    evidence = receipt.get("evidence")
     return Outcome(
         decision_id=row.decision_id,
         query=query_of(row),
         vector=vector_of(row.vector),
-        estimate=_estimate(row.receipt, known["candidate"]),
+        estimate=_estimate(receipt, known["candidate"]),
         nearest_id=row.nearest_id,
         nearest_similarity=row.nearest_similarity,
+        evidence=None if evidence is None else Evidence(**evidence),
         **known,
     )
 
@@ -134,19 +154,19 @@ def _line(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _unanswered(row: Row[Any]) -> dict[str, Any]:
+def _unanswered(row: Row[Any], receipt: dict[str, Any]) -> dict[str, Any]:
     return {
         "candidate": row.decided_candidate,
         "kind": OutcomeKind.ANSWERED,
         "source": Source(row.decided_source),
-        "propensity": json.loads(row.receipt).get("propensity", 1.0),
+        "propensity": receipt.get("propensity", 1.0),
         "entry_id": row.decided_entry_id,
         "created_s": row.decided_s,
     }
 
 
-def _estimate(receipt: str, candidate: str) -> Estimate | None:
-    for estimate in json.loads(receipt).get("estimates", ()):
+def _estimate(receipt: dict[str, Any], candidate: str) -> Estimate | None:
+    for estimate in receipt.get("estimates", ()):
         if estimate["candidate"] == candidate:
             return Estimate(**estimate)
     return None

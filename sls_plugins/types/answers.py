@@ -13,6 +13,7 @@ __all__ = [
     "CacheEntry",
     "CacheHit",
     "CacheMiss",
+    "Evidence",
     "Resident",
     "Selection",
     "Source",
@@ -163,6 +164,25 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What the neighbourhood said of an entry when it was judged; kept with the decision.
+
+    Of the `among` nearest entries, `support` hold the same answer, the first `run` of them without
+    another in between; `agreeing` is their share of the weight, where near ones weigh more (0…1).
+    `rival` is the similarity of the nearest entry with another answer, None if there is none.
+    `chance` is the probability with which the truth about the entry was to come out: 1 for one that
+    was not accepted, the share of audits for one that was.
+    """
+
+    agreeing: float = 1.0
+    support: int = 1
+    run: int = 1
+    among: int = 1
+    rival: float | None = None
+    chance: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CacheHit:
     """An earlier answer that may be served. `id` is a decision id: feedback on it is welcome.
 
@@ -178,6 +198,7 @@ class CacheHit:
     exact: bool
     created_s: float
     propensity: float = 1.0
+    evidence: Evidence | None = None
 
     @property
     def answer(self) -> Answer:
@@ -205,3 +226,4 @@ class CacheMiss:
     nearest: CacheEntry | None = None
     similarity: float | None = None
     p_right: float | None = None
+    evidence: Evidence | None = None

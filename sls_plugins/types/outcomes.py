@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sls_plugins.errors import InvalidFeedbackError
-from sls_plugins.types.answers import Source, Usage
+from sls_plugins.types.answers import Evidence, Source, Usage
 from sls_plugins.types.decisions import Estimate
 from sls_plugins.types.queries import Query
 from sls_plugins.types.vectors import Vector
@@ -51,7 +51,8 @@ class Outcome:
     `kind` says what is told: ANSWERED has usage, cost and latency (and a quality if a judge was
     asked at once), GRADED has a quality that came later, FAILED has an error. `seq` is the line's
     place in the log: learning is reading the log in this order. `source` says whether the answer
-    came from a model or from the cache (then `entry_id` names the row).
+    came from a model or from the cache (then `entry_id` names the row). `nearest_id` names the row
+    that was served or refused, `evidence` is what its neighbourhood said of it.
     """
 
     decision_id: str
@@ -74,4 +75,5 @@ class Outcome:
     answer_text: str = ""
     nearest_id: str | None = None
     nearest_similarity: float | None = None
+    evidence: Evidence | None = None
     created_s: float = 0.0

@@ -201,14 +201,17 @@ def test_a_guard_falls_silent_where_labels_say_so(world: CacheWorld) -> None:
 
 
 def test_a_query_between_two_answers_is_called(world: CacheWorld) -> None:
-    """Where a different answer is nearly as near, none is served and nothing is learnt from it."""
+    """Where a different answer is as near as the nearest one, none is served."""
     world.teach(400)
     query = Query(text="may I ask again", task="t")
     assert isinstance(world.find(query, towards(0, 0.98)), CacheHit)
     other = Query(text="something else entirely", task="t")
     world.cache.admit(other, towards(0, 0.98), Answer(text="no", decision_id="rival"))
     found = world.find(query, towards(0, 0.98))
-    assert found == CacheMiss(why="another answer is as near")
+    assert isinstance(found, CacheMiss)
+    assert found.evidence is not None
+    assert found.evidence.rival == pytest.approx(1.0, abs=0.01)
+    assert found.evidence.run == 1
 
 
 def test_some_acceptable_neighbours_are_audited() -> None:
@@ -277,10 +280,16 @@ def test_learning_never_fails_on_a_line_of_the_log(world: CacheWorld) -> None:
     )
     for odd in (
         replace(line, kind=OutcomeKind.FAILED, nearest_id="d0", nearest_similarity=0.9),
-        replace(line, nearest_id="nobody", nearest_similarity=0.9, quality=1.0),
-        replace(line, nearest_id="d0", quality=1.0),
+        replace(
+            line,
+            kind=OutcomeKind.GRADED,
+            nearest_id="nobody",
+            nearest_similarity=0.9,
+            quality=1.0,
+        ),
+        replace(line, kind=OutcomeKind.GRADED, nearest_id="d0", quality=1.0),
         replace(line, source=Source.CACHE, entry_id="nobody", quality=0.0),
-        line,
+        replace(line, kind=OutcomeKind.GRADED),
     ):
         world.tell(odd)
     after = world.cache.save()

@@ -21,7 +21,7 @@ from sls_plugins.testing.contracts.storage_values import (
     make_reservation,
     make_vector,
 )
-from sls_plugins.types import Outcome, OutcomeKind, Source, State
+from sls_plugins.types import Evidence, Outcome, OutcomeKind, Source, State
 
 __all__ = ["AccountsContract", "EntryStoreContract", "OutcomeLogContract", "SnapshotStoreContract"]
 
@@ -57,6 +57,15 @@ class OutcomeLogContract:
         answered = log.append(make_outcome(candidate="large"))
         _same_lines(log.after(0, 10), [failed, answered])
         _same(log.find("d1"), answered)
+
+    def test_what_the_neighbourhood_said_comes_back(self, log: OutcomeLog) -> None:
+        """The evidence about a refused entry is read with every line of its decision."""
+        said = Evidence(agreeing=1 / 3, support=2, run=1, among=5, rival=0.7, chance=0.01)
+        log.add_decision(make_decision(), make_query(), make_vector(), ("e9", 1 / 3), said)
+        assert log.append(make_outcome()).seq == log.last_seq()
+        assert log.find("d1").evidence == said
+        assert [line.evidence for line in log.after(0, 2)] == [said]
+        assert log.decision("d1") == make_decision()
 
     def test_a_later_grade_knows_the_answer(self, log: OutcomeLog) -> None:
         """A grade is read with the text it graded."""
