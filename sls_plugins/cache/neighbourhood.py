@@ -1,4 +1,4 @@
-"""Weighs what the nearest entries say together: do they hold one answer or several?"""
+"""Weighs what the nearest entries say together."""
 
 from __future__ import annotations
 
