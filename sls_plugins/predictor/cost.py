@@ -1,4 +1,4 @@
-"""What an answer will cost: list price at first, then what calls really cost."""
+"""What an answer will cost: expected tokens at list prices, corrected by what calls cost."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sls_plugins.predictor.conformal import Conformal
 from sls_plugins.predictor.features import TEXT_WIDTH, WIDEST, Arrays, Floats, Seen
-from sls_plugins.predictor.linear import LinearBank, WideLinear
-from sls_plugins.predictor.prior import DEFAULT_OUTPUT_TOKENS, FLOOR_USD
-from sls_plugins.types import State
+from sls_plugins.predictor.lengths import Lengths
+from sls_plugins.predictor.linear import LinearBank
+from sls_plugins.predictor.prior import FLOOR_USD
+from sls_plugins.predictor.tariff import Tariff
+from sls_plugins.types import Candidate, State, Usage
 
 __all__ = ["CostModel", "Costs"]
 
@@ -23,6 +26,9 @@ UNSETTLED = 3
 HIGH = 0.9
 """The quantile that is reserved."""
 
+REMEMBERED = 512
+"""Errors of a candidate from which its quantile is taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Costs:
@@ -34,77 +40,72 @@ class Costs:
 
 
 class CostModel:
-    """Logarithm of (real cost / list-price guess), regressed on the query.
+    """List price of the expected tokens, times how far real costs were off, candidate by candidate.
 
-    One wide model learns from every candidate's calls how long answers to such a query are; a small
-    model per candidate learns how this candidate differs. The mean of the cost itself comes from a
-    running ratio of real to expected cost (smearing), the quantile from tracking it online.
+    Output tokens come from `Lengths`. A small regression per candidate learns the logarithm of
+    (real cost / list price). The mean of the cost itself comes from a running ratio of real to
+    expected cost (smearing), the quantile from the last errors (conformal).
     """
 
     def __init__(self, dimension: int) -> None:
         """`dimension` of the vectors."""
-        wide = TEXT_WIDTH + min(dimension, WIDEST)
-        prior = np.concatenate(
-            ([1.0], np.full(TEXT_WIDTH - 1, 0.3), np.full(wide - TEXT_WIDTH, 0.1))
+        self.tariff = Tariff()
+        self.lengths = Lengths(min(dimension, WIDEST))
+        self.own = LinearBank(
+            np.concatenate(([2.0], np.full(TEXT_WIDTH - 1, 0.05), [0.05])), drift=2e-4
         )
-        self.shared = WideLinear(prior, drift=2e-6, targets=2)
-        self.own = LinearBank(self._own_prior(), drift=2e-4)
-        self.length = LinearBank(self._own_prior(), drift=2e-4)
+        self.conformal = Conformal(REMEMBERED, HIGH, start=math.log(2.5))
         self.smear: Floats = np.zeros((0, 2))
-        self.high: Floats = np.zeros(0)
         self.seen: Floats = np.zeros(0)
-
-    @staticmethod
-    def _own_prior() -> Floats:
-        return np.concatenate(([4.0], np.full(TEXT_WIDTH - 1, 0.1), [0.2]))
 
     def grow(self, rows: int) -> None:
         """Have at least this many candidates."""
         more = rows - self.seen.size
         if more > 0:
-            self.own.grow(rows)
-            self.length.grow(rows)
+            for part in (self.tariff, self.lengths, self.own, self.conformal):
+                part.grow(rows)
             self.smear = np.concatenate((self.smear, np.full((more, 2), 5.0)))
-            self.high = np.concatenate((self.high, np.full(more, math.log(2.5))))
             self.seen = np.concatenate((self.seen, np.zeros(more)))
 
-    def predict(self, seen: Seen, rows: list[int], list_usd: Floats) -> Costs:
-        """Costs of candidates in `rows`, whose list-price guess is `list_usd`, shape (K,)."""
-        logs, lengths = self._logs(seen)
-        base = np.maximum(list_usd, FLOOR_USD) * np.exp(np.clip(logs[rows], -MOST, MOST))
-        ratio = self.smear[rows, 0] / self.smear[rows, 1]
-        mean = base * ratio
+    def declare(self, row: int, candidate: Candidate) -> None:
+        """Take the prices of a candidate."""
+        self.tariff.declare(row, candidate)
+
+    def predict(self, seen: Seen, rows: list[int]) -> Costs:
+        """Costs of the candidates in `rows`."""
+        lengths = self.lengths.predict(seen, rows)
+        tokens = Lengths.tokens(lengths)
+        list_usd = self.tariff.expected_usd(rows, seen.input_tokens, tokens)
+        logs = (
+            self.own.weights[rows] @ np.append(seen.text, 0.0)
+            + self.own.weights[rows, -1] * lengths
+        )
+        base = np.maximum(list_usd, FLOOR_USD) * np.exp(np.clip(logs, -MOST, MOST))
+        mean = base * self.smear[rows, 0] / self.smear[rows, 1]
+        known = (list_usd > 0.0) | (self.seen[rows] > 0)
         return Costs(
-            mean_usd=np.where(list_usd > 0.0, mean, np.where(self.seen[rows] > 0, mean, 0.0)),
-            high_usd=np.maximum(base * np.exp(self.high[rows]), mean),
-            output_tokens=DEFAULT_OUTPUT_TOKENS * np.exp(np.clip(lengths[rows], -MOST, MOST)),
+            mean_usd=np.where(known, mean, 0.0),
+            high_usd=np.maximum(base * np.exp(self.conformal.high[rows]), mean),
+            output_tokens=tokens,
         )
 
-    def _logs(self, seen: Seen) -> tuple[Floats, Floats]:
-        shared = self.shared.mean(seen.wide)
-        return (
-            shared[0] + self.own.mean(np.append(seen.text, shared[0])),
-            shared[1] + self.length.mean(np.append(seen.text, shared[1])),
-        )
-
-    def learn(self, seen: Seen, row: int, cost: tuple[float, float], output: float | None) -> None:
-        """Learn from one call: (its list-price guess, its real cost) in USD, and output tokens."""
-        guess_usd, real_usd = max(cost[0], FLOOR_USD), max(cost[1], FLOOR_USD)
-        wide = seen.wide
-        shared = self.shared.mean(wide)
-        numbers = np.append(seen.text, shared[0])
-        expected = shared[0] + float(self.own.weights[row] @ numbers)
-        target = float(np.clip(math.log(real_usd / guess_usd), -MOST, MOST))
-        self._learn_spread(row, target - expected)
-        self.own.learn(row, numbers, target - shared[0])
-        own = float(self.own.weights[row] @ numbers)
-        length = math.nan
-        if output is not None:
-            log_length = math.log(max(output, 1.0) / DEFAULT_OUTPUT_TOKENS)
-            lengths = np.append(seen.text, shared[1])
-            self.length.learn(row, lengths, log_length - shared[1])
-            length = log_length - float(self.length.weights[row] @ lengths)
-        self.shared.learn(wide, np.array([target - own, length]))
+    def learn(self, seen: Seen, row: int, usage: Usage | None, real_usd: float | None) -> None:
+        """Learn from one call: its tokens and its real cost, as far as they are known."""
+        if usage is not None and real_usd is None:
+            real_usd = self.tariff.billed_usd(row, usage)
+        length = self.lengths.predict(seen, [row])
+        tokens = Lengths.tokens(length)
+        list_usd = float(self.tariff.expected_usd([row], seen.input_tokens, tokens)[0])
+        if usage is not None:
+            self.lengths.learn(seen, row, float(usage.output_tokens))
+            self.tariff.learn(row, usage)
+        if real_usd is None or not (math.isfinite(real_usd) and real_usd >= 0):
+            return
+        numbers = np.append(seen.text, length[0])
+        target = math.log(max(real_usd, FLOOR_USD) / max(list_usd, FLOOR_USD))
+        target = min(max(target, -MOST), MOST)
+        self._learn_spread(row, target - float(self.own.weights[row] @ numbers))
+        self.own.learn(row, numbers, target)
 
     def _learn_spread(self, row: int, error: float) -> None:
         self.seen[row] += 1.0
@@ -113,27 +114,23 @@ class CostModel:
         fade = 1.0 / min(self.seen[row] + 10.0, 300.0)
         bounded = math.exp(min(max(error, -4.0), 3.0))
         self.smear[row] = (1.0 - fade) * self.smear[row] + (fade * 5.0 * bounded, fade * 5.0)
-        step = max(0.05, 1.0 / math.sqrt(self.seen[row]))
-        self.high[row] += step * (HIGH - float(error <= self.high[row]))
+        self.conformal.learn(row, error)
 
     def save(self, name: str) -> dict[str, Arrays]:
         """The arrays under names that start with `name`."""
         return (
-            self.shared.save(f"{name}.shared")
+            self.tariff.save(f"{name}.tariff")
+            | self.lengths.save(f"{name}.lengths")
             | self.own.save(f"{name}.own")
-            | self.length.save(f"{name}.length")
-            | {
-                f"{name}.smear": self.smear.copy(),
-                f"{name}.high": self.high.copy(),
-                f"{name}.seen": self.seen.copy(),
-            }
+            | self.conformal.save(f"{name}.conformal")
+            | {f"{name}.smear": self.smear.copy(), f"{name}.seen": self.seen.copy()}
         )
 
     def load(self, name: str, state: State) -> None:
         """Restore what `save` gave."""
-        self.shared.load(f"{name}.shared", state)
+        self.tariff.load(f"{name}.tariff", state)
+        self.lengths.load(f"{name}.lengths", state)
         self.own.load(f"{name}.own", state)
-        self.length.load(f"{name}.length", state)
+        self.conformal.load(f"{name}.conformal", state)
         self.smear = np.array(state[f"{name}.smear"], dtype=np.float64)
-        self.high = np.array(state[f"{name}.high"], dtype=np.float64)
         self.seen = np.array(state[f"{name}.seen"], dtype=np.float64)

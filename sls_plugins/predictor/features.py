@@ -15,6 +15,7 @@ from sls_plugins.errors import InvalidQueryError
 from sls_plugins.types import Query, Vector
 
 __all__ = [
+    "EMBEDDING_SCALE",
     "TEXT_WIDTH",
     "WIDEST",
     "Arrays",

@@ -112,6 +112,10 @@ class WideLinear:
         single = z.astype(np.float32)
         return np.asarray(self.base @ single - (factors @ single) @ factors, dtype=np.float64)
 
+    def variance(self, z: Floats) -> float:
+        """Variance of the expectation, in units of the noise."""
+        return max(float(z @ self.spread(z)), 0.0)
+
     def learn(self, z: Floats, targets: Floats, weight: float = 1.0) -> None:
         """Update from one observation; a target that is NaN is left as it was."""
         spread = self.spread(z)

@@ -9,13 +9,9 @@ import numpy as np
 
 from sls_plugins.errors import InvalidFeedbackError, SettingsError, UnknownCandidateError
 from sls_plugins.predictor.cost import CostModel
-from sls_plugins.predictor.features import Floats, Seen, read
+from sls_plugins.predictor.features import read
 from sls_plugins.predictor.latency import Latency
-from sls_plugins.predictor.prior import (
-    DEFAULT_OUTPUT_TOKENS,
-    guessed_offset,
-    price_level,
-)
+from sls_plugins.predictor.prior import guessed_offset, price_level
 from sls_plugins.predictor.quality import QualityModel
 from sls_plugins.protocols import Context
 from sls_plugins.types import (
@@ -34,8 +30,6 @@ __all__ = ["OnlinePredictor", "make"]
 FAILING = 0.1
 """Quality that a candidate loses in our eyes while all its calls fail."""
 
-PRICE_KEYS = ("input_usd_per_mtok", "output_usd_per_mtok", "usd_per_query")
-
 
 class OnlinePredictor:
     """Expects quality, cost and latency of candidates; O(d²) per outcome, whatever came before.
@@ -48,7 +42,6 @@ class OnlinePredictor:
         self.dimension = dimension
         self._rows: dict[str, int] = {}
         self._declared: dict[str, Candidate] = {}
-        self._prices: Floats = np.zeros((0, len(PRICE_KEYS)))
         self._levels: list[float] = []
         self._quality = QualityModel(dimension)
         self._cost = CostModel(dimension)
@@ -69,7 +62,7 @@ class OnlinePredictor:
         if not rows:
             return ()
         belief = self._quality.predict(seen, rows)
-        costs = self._cost.predict(seen, rows, self._list_usd(seen, rows))
+        costs = self._cost.predict(seen, rows)
         qualities = np.clip(belief.mean - FAILING * self._latency.failing(rows), 0.0, 1.0).tolist()
         deviations = np.sqrt(np.maximum(belief.variance, 1e-8)).tolist()
         means, highs = costs.mean_usd.tolist(), costs.high_usd.tolist()
@@ -103,7 +96,7 @@ class OnlinePredictor:
             return
         if outcome.kind is OutcomeKind.ANSWERED:
             self._latency.learn(row, outcome.latency_s)
-            self._learn_cost(outcome, seen, row)
+            self._cost.learn(seen, row, outcome.usage, outcome.cost_usd)
         if outcome.quality is not None:
             self._quality.learn(seen, row, outcome.quality, min(outcome.weight, 10.0))
 
@@ -114,22 +107,6 @@ class OnlinePredictor:
             raise UnknownCandidateError(outcome.candidate, tuple(self._rows), where)
         return row
 
-    def _learn_cost(self, outcome: Outcome, seen: Seen, row: int) -> None:
-        usage = outcome.usage
-        output = float(usage.output_tokens) if usage is not None else None
-        real_usd = outcome.cost_usd
-        if real_usd is None and usage is not None:
-            tokens = np.array([usage.input_tokens, usage.output_tokens, 1e6])
-            real_usd = float(self._prices[row] @ tokens) / 1e6
-        if real_usd is None or not (math.isfinite(real_usd) and real_usd >= 0):
-            return
-        guess_usd = float(self._list_usd(seen, [row])[0])
-        self._cost.learn(seen, row, (guess_usd, real_usd), output)
-
-    def _list_usd(self, seen: Seen, rows: list[int]) -> Floats:
-        tokens = np.array([seen.input_tokens, DEFAULT_OUTPUT_TOKENS, 1e6])
-        return np.asarray(self._prices[rows] @ tokens / 1e6, dtype=np.float64)
-
     def _declare(self, candidates: Sequence[Candidate]) -> None:
         """Take in candidates: new names get a row, known ones their present prices."""
         fresh = [candidate for candidate in candidates if candidate.name not in self._rows]
@@ -138,22 +115,18 @@ class OnlinePredictor:
         for candidate in fresh:
             self._rows[candidate.name] = len(self._rows)
         self._levels = levels
-        self._prices = np.concatenate((self._prices, np.zeros((len(fresh), len(PRICE_KEYS)))))
-        for candidate in candidates:
-            self._declared[candidate.name] = candidate
-            self._prices[self._rows[candidate.name]] = [
-                getattr(candidate, key) or 0.0 for key in PRICE_KEYS
-            ]
         self._quality.grow(offsets)
         self._cost.grow(len(self._rows))
         self._latency.grow(len(self._rows))
+        for candidate in candidates:
+            self._declared[candidate.name] = candidate
+            self._cost.declare(self._rows[candidate.name], candidate)
 
     def save(self) -> State:
         """All learnt state as arrays; its size does not depend on the number of outcomes."""
         return (
             {
                 "names": np.array(list(self._rows), dtype=np.str_),
-                "prices": self._prices.copy(),
                 "levels": np.array(self._levels),
                 "dimension": np.array([self.dimension]),
             }
@@ -174,7 +147,6 @@ class OnlinePredictor:
             )
         declared = tuple(self._declared.values())
         self._rows = {str(name): row for row, name in enumerate(state["names"])}
-        self._prices = np.array(state["prices"], dtype=np.float64)
         self._levels = [float(level) for level in state["levels"]]
         self._quality.load("quality", state)
         self._cost.load("cost", state)

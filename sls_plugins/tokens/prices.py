@@ -22,24 +22,31 @@ TABLE_PACKAGE = "genai_prices"
 class Price:
     """List prices in USD per million tokens, and a fixed fee per query.
 
-    Without a price of their own, cached tokens cost what other input tokens cost.
+    Without a price of their own, cached tokens cost what other input tokens cost, and reasoning
+    tokens, which are counted among the output's, what other output tokens cost.
     """
 
     input_usd_per_mtok: float
     output_usd_per_mtok: float
     cached_input_usd_per_mtok: float | None = None
+    reasoning_usd_per_mtok: float | None = None
     usd_per_query: float = 0.0
 
     def cost_usd(self, usage: Usage) -> float:
-        """What this usage costs; reasoning tokens are part of the output already."""
+        """What this usage costs."""
         cached = min(usage.cached_tokens, usage.input_tokens)
         cached_price = self.cached_input_usd_per_mtok
         if cached_price is None:
             cached_price = self.input_usd_per_mtok
+        reasoning = min(usage.reasoning_tokens, usage.output_tokens)
+        reasoning_price = self.reasoning_usd_per_mtok
+        if reasoning_price is None:
+            reasoning_price = self.output_usd_per_mtok
         micro_usd = (
             (usage.input_tokens - cached) * self.input_usd_per_mtok
             + cached * cached_price
-            + usage.output_tokens * self.output_usd_per_mtok
+            + (usage.output_tokens - reasoning) * self.output_usd_per_mtok
+            + reasoning * reasoning_price
         )
         return micro_usd / 1e6 + self.usd_per_query
 
@@ -71,6 +78,7 @@ def price_of(candidate: Candidate) -> Price:
         input_usd_per_mtok=input_price,
         output_usd_per_mtok=output_price,
         cached_input_usd_per_mtok=cached_price,
+        reasoning_usd_per_mtok=candidate.reasoning_usd_per_mtok,
         usd_per_query=candidate.usd_per_query,
     )
 

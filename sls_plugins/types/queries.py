@@ -16,15 +16,17 @@ class Candidate:
     """A model that may be chosen: its name, list prices, limits and capabilities.
 
     Prices are USD per million tokens, `usd_per_query` is a fixed fee. Without prices they are
-    looked up by `name` (or `price_name`) in the price table. `capabilities` are free words such as
-    "tools", "vision" and "json"; `tags` are the operator's own ("eu", "local"). `quality_prior`
-    (0…1) is what you believe before any outcome is known.
+    looked up by `name` (or `price_name`) in the price table. Input read from the provider's cache
+    and reasoning tokens cost what others of their kind cost, unless they have their own price.
+    `capabilities` are free words such as "tools", "vision" and "json"; `tags` are the operator's
+    own ("eu", "local"). `quality_prior` (0…1) is what you believe before any outcome is known.
     """
 
     name: str
     input_usd_per_mtok: float | None = None
     output_usd_per_mtok: float | None = None
     cached_input_usd_per_mtok: float | None = None
+    reasoning_usd_per_mtok: float | None = None
     usd_per_query: float = 0.0
     provider: str | None = None
     price_name: str | None = None
@@ -42,6 +44,7 @@ class Candidate:
             "input_usd_per_mtok",
             "output_usd_per_mtok",
             "cached_input_usd_per_mtok",
+            "reasoning_usd_per_mtok",
             "usd_per_query",
         ):
             price = getattr(self, key)

@@ -142,3 +142,11 @@ def test_the_table_is_not_loaded_for_nothing() -> None:
         check=True,
     )
     assert run.stdout.strip() == "False"
+
+
+def test_reasoning_tokens_may_have_a_price_of_their_own() -> None:
+    """Tokens of thought, counted among the output's, cost what the candidate says they cost."""
+    usage = Usage(input_tokens=0, output_tokens=100, reasoning_tokens=60)
+    assert cost_usd(make_candidate(), usage) == pytest.approx(800 / 1e6)
+    thinker = make_candidate(reasoning_usd_per_mtok=3.0)
+    assert cost_usd(thinker, usage) == pytest.approx((40 * 8 + 60 * 3) / 1e6)
