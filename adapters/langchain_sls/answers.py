@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 from langchain_core.messages import (
     AIMessage,
@@ -13,6 +14,7 @@ from langchain_core.messages import (
     messages_from_dict,
 )
 from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.tool import ToolCall
 from langchain_core.outputs import ChatResult
 
 from sls_plugins.types import Answer, Usage
@@ -35,11 +37,16 @@ _FINISHED = frozenset(
 )
 """Reasons to end an answer, over the providers, that mean it is whole; others are not trusted."""
 
+_CALLED = frozenset({"function_call", "tool_calls", "tool_use"})
+"""Reasons that end an answer which calls tools."""
+
 BILLS = ("token_usage", "usage")
 """Where providers put their own counts into the response's metadata."""
 
 
-def answer_of(result: ChatResult, latency_s: float | None = None) -> Answer:
+def answer_of(
+    result: ChatResult, latency_s: float | None = None, *, keeps_calls: bool = False
+) -> Answer:
     """The answer in a chat result, whose live object stays with it. Raises ValueError if empty."""
     if not result.generations:
         raise ValueError("the chat model returned no generation")
@@ -50,19 +57,27 @@ def answer_of(result: ChatResult, latency_s: float | None = None) -> Answer:
         **first.message.response_metadata,
     }
     message = first.message.model_copy(update={"response_metadata": metadata})
-    return message_answer(message, latency_s=latency_s, raw=result)
+    return message_answer(message, raw=result, latency_s=latency_s, keeps_calls=keeps_calls)
 
 
-def message_answer(message: BaseMessage, *, latency_s: float | None, raw: object) -> Answer:
-    """The answer in one message, with all that its metadata tells."""
-    cacheable = _is_whole(message)
+def message_answer(
+    message: BaseMessage, *, raw: object, latency_s: float | None = None, keeps_calls: bool = False
+) -> Answer:
+    """The answer in one message, with all that its metadata tells.
+
+    With `keeps_calls` tool calls count as an answer like any other: the calls, as JSON, are its
+    text if it has no words.
+    """
+    calls = _calls(message) if keeps_calls else []
+    cacheable = _is_whole(message, has_calls=bool(calls))
+    words = str(message.text)
     return Answer(
-        text=str(message.text),
+        text=words if words.strip() or not calls else json.dumps(calls, default=str),
         usage=usage_of(getattr(message, "usage_metadata", None)),
         cost_usd=_billed_usd(message.response_metadata),
         latency_s=latency_s,
         cacheable=cacheable,
-        payload=_dump(message) if cacheable else None,
+        payload=_dump(message, calls) if cacheable else None,
         raw=raw,
     )
 
@@ -77,6 +92,7 @@ def message_of(answer: Answer) -> AIMessage:
             additional_kwargs=stored.additional_kwargs,
             response_metadata=stored.response_metadata,
             name=stored.name,
+            tool_calls=[_called(each) for each in getattr(stored, "tool_calls", ())],
         )
     message.usage_metadata = UsageMetadata(input_tokens=0, output_tokens=0, total_tokens=0)
     return message
@@ -94,10 +110,11 @@ def usage_of(told: UsageMetadata | None) -> Usage | None:
     )
 
 
-def is_finished(metadata: Mapping[str, Any]) -> bool:
+def is_finished(metadata: Mapping[str, Any], *, by_calls: bool = False) -> bool:
     """Whether nothing in the metadata says that the answer was cut off or refused."""
+    good = _FINISHED | _CALLED if by_calls else _FINISHED
     told = [metadata.get(key) or "" for key in ("finish_reason", "stop_reason", "status")]
-    return all(str(reason).lower() in _FINISHED for reason in told)
+    return all(str(reason).lower() in good for reason in told)
 
 
 def _billed_usd(metadata: Mapping[str, Any]) -> float | None:
@@ -107,28 +124,44 @@ def _billed_usd(metadata: Mapping[str, Any]) -> float | None:
     return float(cost) if isinstance(cost, int | float) and cost >= 0 else None
 
 
-def _is_whole(message: BaseMessage) -> bool:
+def _is_whole(message: BaseMessage, *, has_calls: bool) -> bool:
     """Whether another user may get this answer: said in full, no refusal, nothing left to do."""
-    if not isinstance(message, AIMessage) or not str(message.text).strip():
+    if not isinstance(message, AIMessage) or message.invalid_tool_calls:
         return False
-    if message.tool_calls or message.invalid_tool_calls:
+    if not has_calls and (message.tool_calls or not str(message.text).strip()):
         return False
     if message.additional_kwargs.get("refusal") or message.additional_kwargs.get("function_call"):
         return False
-    return is_finished(message.response_metadata)
+    return is_finished(message.response_metadata, by_calls=has_calls)
 
 
-def _dump(message: BaseMessage) -> str:
+def _calls(message: BaseMessage) -> list[dict[str, Any]]:
+    """Name and arguments of each tool call."""
+    if not isinstance(message, AIMessage):
+        return []
+    return [{"name": call["name"], "args": call["args"]} for call in message.tool_calls]
+
+
+def _called(stored: Mapping[str, Any]) -> ToolCall:
+    """A stored call under a new id: two calls of one id would confuse whoever answers them."""
+    return ToolCall(
+        name=stored["name"], args=stored["args"], id=f"call_{uuid4().hex}", type="tool_call"
+    )
+
+
+def _dump(message: BaseMessage, calls: Sequence[Mapping[str, Any]]) -> str:
     """The message as JSON, without what belongs to the call that made it."""
     kept = {
         key: value
         for key, value in message.response_metadata.items()
         if key not in BILLS and key != "sls"
     }
+    own = {key: value for key, value in message.additional_kwargs.items() if key != "tool_calls"}
     plain = AIMessage(
         content=message.content,
-        additional_kwargs=message.additional_kwargs,
+        additional_kwargs=own,
         response_metadata=kept,
         name=message.name,
+        tool_calls=[ToolCall(name=call["name"], args=call["args"], id=None) for call in calls],
     )
     return json.dumps(message_to_dict(plain), ensure_ascii=False, default=str)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sls_plugins.errors import NoCandidateLeft
@@ -19,7 +20,7 @@ from sls_plugins.flow.judging import verdict
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.planned import Planned
 from sls_plugins.scheduler import eligible
-from sls_plugins.types import CacheHit, Decision, Outcome, Query, Vector
+from sls_plugins.types import CacheHit, Decision, Estimate, Outcome, Query, Usage, Vector
 
 __all__ = ["log_outcome", "perform"]
 
@@ -69,7 +70,7 @@ def _decide(parts: Parts, effect: Decide) -> Planned:
     seed = parts.seed_of(effect.decision_id)
     purse = parts.ledger.purse()
     with parts.lock:
-        estimates = parts.predictor.predict_one(query, effect.vector, fit)
+        estimates = _warmed(parts, query, parts.predictor.predict_one(query, effect.vector, fit))
         choice = parts.scheduler.decide(query, estimates, purse, seed)
     decision = Decision(
         id=effect.decision_id,
@@ -89,6 +90,23 @@ def _decide(parts: Parts, effect: Decide) -> Planned:
     nearest = (miss.nearest.id, miss.similarity or 0.0) if miss.nearest else None
     parts.log.add_decision(decision, query, effect.vector, nearest, miss.evidence)
     return Planned(decision=decision, query=query, vector=effect.vector, miss=miss)
+
+
+def _warmed(parts: Parts, query: Query, estimates: Sequence[Estimate]) -> tuple[Estimate, ...]:
+    """The estimates less what a provider's prompt cache saves; what is held is not."""
+    warm = dict(query.warm)
+    if not warm:
+        return tuple(estimates)
+
+    def saved_usd(name: str) -> float:
+        tokens, candidate = min(warm.get(name, 0), query.input_tokens or 0), parts.candidates[name]
+        cold = parts.cost_usd(candidate, Usage(input_tokens=tokens))
+        return cold - parts.cost_usd(candidate, Usage(input_tokens=tokens, cached_tokens=tokens))
+
+    return tuple(
+        replace(each, cost_usd=max(0.0, each.cost_usd - saved_usd(each.candidate)))
+        for each in estimates
+    )
 
 
 def log_outcome(parts: Parts, outcome: Outcome) -> Outcome:

@@ -74,6 +74,7 @@ class Query:
     `deadline_s` the expected latency beyond which a candidate is asked only when nobody else is
     left. `session` names a conversation: who answered in it last may hold `cached_tokens` of the
     input in the provider's own cache (None: as many as were sent then), which are cheaper to read.
+    `warm` tells the same where the host knows it: those tokens by candidate, session or not.
     `payload` is the host's own object (messages, arguments); it is never stored or compared.
     """
 
@@ -92,6 +93,7 @@ class Query:
     allow: frozenset[str] | None = None
     deny: frozenset[str] = frozenset()
     cacheable: bool = True
+    warm: tuple[tuple[str, int], ...] = ()
     payload: object = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
