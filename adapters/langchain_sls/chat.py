@@ -13,14 +13,14 @@ from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackMana
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
-from langchain_sls.answers import answer_of, message_of
-from langchain_sls.inner import TOOL_OPTIONS, calls_tools, inner_of
+from langchain_sls.calls import UNUSABLE, Calls, problem_of, result_of
+from langchain_sls.inner import TOOL_OPTIONS, calls_tools
 from langchain_sls.labelled import LabelledChatModel
 from langchain_sls.messages import (
     TASK,
@@ -33,13 +33,14 @@ from langchain_sls.messages import (
     turn_of,
 )
 from langchain_sls.streaming import AsyncChatHost, ChatHost, Stamp
+from langchain_sls.structured import FORMAT, STRUCTURED, Method, Structured, parsed, trace_format
 from sls_plugins.engine import AsyncEngine, Engine, StreamPolicy
-from sls_plugins.errors import UnknownCandidateError
-from sls_plugins.types import Answer, Candidate, Query, Source
+from sls_plugins.errors import InputError, UnknownCandidateError
+from sls_plugins.types import Query
 
 __all__ = ["ChatSLS"]
 
-NOT_FORWARDED = frozenset({TENANT, TASK, "model"})
+NOT_FORWARDED = frozenset({TENANT, TASK, "model", STRUCTURED, FORMAT})
 """Keywords of a call that are for the scheduler, not for the model."""
 
 
@@ -71,6 +72,7 @@ class ChatSLS(LabelledChatModel):
     max_tokens: int | None = None
     stop: list[str] | None = None
     streaming: bool = False
+    cache_tool_calls: bool = False
     takeovers: int = Field(default=0, ge=0)
     deadline_s: float | None = Field(default=None, gt=0)
     max_usd: float | None = Field(default=None, gt=0)
@@ -80,6 +82,7 @@ class ChatSLS(LabelledChatModel):
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     _async: AsyncEngine = PrivateAttr()
+    _calls: Calls = PrivateAttr()
     _toolless: frozenset[str] = PrivateAttr()
 
     def __init__(
@@ -99,6 +102,7 @@ class ChatSLS(LabelledChatModel):
             if name not in self.models:
                 raise UnknownCandidateError(name, tuple(self.models), "the engine's candidates")
         self._async = self.engine.as_async()
+        self._calls = Calls(self.models, self.timer)
         self._toolless = frozenset(
             name for name, model in self.models.items() if not calls_tools(model)
         )
@@ -146,6 +150,31 @@ class ChatSLS(LabelledChatModel):
             bound[TOOL_OPTIONS] = kwargs
         return self.bind(**bound)
 
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = None,
+        *,
+        include_raw: bool = False,
+        method: Method = "function_calling",
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Answers of a schema, by a tool call, in JSON mode or by the provider's own JSON schema.
+
+        An answer that breaks the schema counts as quality 0, and another model is asked, once; in a
+        stream, where it is seen already, it just counts. Raises InputError for what is unknown.
+        """
+        if kwargs:
+            raise InputError(f"with_structured_output does not know {', '.join(sorted(kwargs))}")
+        form = Structured(schema, method, strict)
+        told: dict[str, Any] = {STRUCTURED: form, FORMAT: trace_format(form)}
+        if method == "function_calling":
+            options = {} if strict is None else {"strict": strict}
+            bound = self.bind_tools([form.schema], tool_choice="any", **options).bind(**told)
+        else:
+            bound = self.bind(**told)
+        return parsed(bound, form, include_raw=include_raw)
+
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -153,8 +182,8 @@ class ChatSLS(LabelledChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        answer = self.engine.answer(self._query(messages, stop, run_manager, kwargs), self._call)
-        return _result(answer)
+        query = self._query(messages, stop, run_manager, kwargs)
+        return result_of(self.engine.answer(query, self._calls.call), turn_of(query))
 
     async def _agenerate(
         self,
@@ -164,8 +193,7 @@ class ChatSLS(LabelledChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         query = self._query(messages, stop, run_manager, kwargs)
-        answer = await self._async.answer(query, self._acall)
-        return _result(answer)
+        return result_of(await self._async.answer(query, self._calls.acall), turn_of(query))
 
     def _stream(
         self,
@@ -176,7 +204,7 @@ class ChatSLS(LabelledChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         query = self._query(messages, stop, run_manager, kwargs)
         stamp = Stamp(replaces=run_manager is not None)
-        host = ChatHost(self.models)
+        host = ChatHost(self.models, turn_of(query))
         with closing(self.engine.stream(query, host, self._policy)) as chunks:
             for chunk in chunks:
                 for each in stamp.passing(chunk, chunks.known):
@@ -185,6 +213,8 @@ class ChatSLS(LabelledChatModel):
             assert chunks.answer is not None
             last = stamp.last(chunks.answer)
             _heard(run_manager, last)
+            if problem_of(chunks.answer, turn_of(query)) is not None:
+                self.engine.feedback(chunks.decision_id, 0.0, source=UNUSABLE)
             yield last
 
     async def _astream(
@@ -196,7 +226,7 @@ class ChatSLS(LabelledChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         query = self._query(messages, stop, run_manager, kwargs)
         stamp = Stamp(replaces=run_manager is not None)
-        host = AsyncChatHost(self.models)
+        host = AsyncChatHost(self.models, turn_of(query))
         async with aclosing(self._async.stream(query, host, self._policy)) as chunks:
             async for chunk in chunks:
                 for each in stamp.passing(chunk, chunks.known):
@@ -205,17 +235,9 @@ class ChatSLS(LabelledChatModel):
             assert chunks.answer is not None
             last = stamp.last(chunks.answer)
             await _aheard(run_manager, last)
+            if problem_of(chunks.answer, turn_of(query)) is not None:
+                await self._async.feedback(chunks.decision_id, 0.0, source=UNUSABLE)
             yield last
-
-    def _call(self, candidate: Candidate, query: Query) -> Answer:
-        start_s = self.timer()
-        result = inner_of(self.models[candidate.name], turn_of(query)).generate()
-        return answer_of(result, self.timer() - start_s)
-
-    async def _acall(self, candidate: Candidate, query: Query) -> Answer:
-        start_s = self.timer()
-        result = await inner_of(self.models[candidate.name], turn_of(query)).agenerate()
-        return answer_of(result, self.timer() - start_s)
 
     def _query(
         self,
@@ -238,10 +260,13 @@ class ChatSLS(LabelledChatModel):
             stop=stop or self.stop,
             settings=wanted,
             run_manager=run_manager,
+            form=settings.get(STRUCTURED),
+            keeps_calls=self.cache_tool_calls,
         )
         name = settings.get("model")
         query = query_of(turn, labels, self.engine.count_tokens, {"model": name})
         deny = self._toolless if turn.has_tools else frozenset[str]()
+        deny |= {each.name for each in self.engine.candidates if each.name not in self.models}
         return replace(query, allow=self._only(name), deny=deny, max_usd=self.max_usd)
 
     @property
@@ -266,23 +291,3 @@ async def _aheard(
 ) -> None:
     if run_manager is not None:
         await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-
-
-def _result(answer: Answer) -> ChatResult:
-    """LangChain's result: the chosen model's own one, or a new message for a stored answer."""
-    if answer.source is Source.CACHE:
-        said = ChatResult(generations=[ChatGeneration(message=message_of(answer))])
-    else:
-        assert isinstance(answer.raw, ChatResult)
-        said = answer.raw
-    facts = answer.facts()
-    generations = [
-        ChatGeneration(
-            message=each.message.model_copy(
-                update={"response_metadata": {**each.message.response_metadata, "sls": facts}}
-            ),
-            generation_info=each.generation_info,
-        )
-        for each in said.generations
-    ]
-    return ChatResult(generations=generations, llm_output=said.llm_output)

@@ -16,6 +16,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable, RunnableBinding
 
 from langchain_sls.messages import Turn
+from langchain_sls.structured import FORMAT
 
 __all__ = ["TOOL_OPTIONS", "Inner", "as_chunk", "calls_tools", "inner_of"]
 
@@ -35,6 +36,9 @@ def inner_of(model: BaseChatModel, turn: Turn) -> Inner:
     """
     settings = dict(turn.settings)
     options = settings.pop(TOOL_OPTIONS, {})
+    if turn.form is not None and turn.form.method != "function_calling":
+        bound, bindings = _unwrap(turn.form.bound_on(model))
+        return Inner(bound, turn, {**bindings, **settings})
     if not turn.has_tools:
         return Inner(model, turn, settings)
     tools, choice = settings.pop("tools"), settings.pop("tool_choice", None)
@@ -50,6 +54,7 @@ def _unwrap(bound: Runnable[Any, Any]) -> tuple[BaseChatModel, Mapping[str, Any]
     while isinstance(bound, RunnableBinding):
         bindings = {**bound.kwargs, **bindings}
         bound = bound.bound
+    bindings.pop(FORMAT, None)  # for LangChain's own trace, which is ours
     if not isinstance(bound, BaseChatModel):
         raise TypeError(f"bind_tools gave a {type(bound).__name__} instead of a bound chat model")
     return bound, bindings

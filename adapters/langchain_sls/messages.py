@@ -19,6 +19,7 @@ from langchain_core.messages import (
 )
 from langchain_core.runnables import RunnableConfig, ensure_config
 
+from langchain_sls.structured import Structured
 from sls_plugins.cache.keys import scope_of
 from sls_plugins.types import Query
 
@@ -66,12 +67,18 @@ class Labels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One call of a chat model: the messages, the settings of the call, LangChain's run."""
+    """One call of a chat model: the messages, the settings of the call, LangChain's run.
+
+    `form` is the form that the answer must have; with `keeps_calls` tool calls, and answers to
+    tools' results, may be kept for others.
+    """
 
     messages: Sequence[BaseMessage]
     stop: Sequence[str] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     run_manager: RunManager = None
+    form: Structured | None = None
+    keeps_calls: bool = False
 
     @property
     def has_tools(self) -> bool:
@@ -116,9 +123,9 @@ def query_of(
 ) -> Query:
     """The query of a turn: its text is the last human turn's, all else is scope.
 
-    A turn whose settings hold objects without a plain form is never shared, nor is the answer to a
-    tool's result. `extra` is more scope: what else the caller hands in that shapes the answer.
-    Raises InvalidQueryError when nobody said anything.
+    A turn whose settings hold objects without a plain form is never shared, nor (unless it keeps
+    calls) is the answer to a tool's result. `extra` is more scope: what else the caller hands in
+    that shapes the answer. Raises InvalidQueryError when nobody said anything.
     """
     asked = _asked(turn.messages)
     scope = _scope(_surroundings(turn, asked, labels.epoch) | {"extra": extra})
@@ -133,7 +140,7 @@ def query_of(
         max_output_tokens=_limit(turn.settings),
         cacheable=(
             scope is not None
-            and not isinstance(last, ToolMessage | FunctionMessage)
+            and (turn.keeps_calls or not isinstance(last, ToolMessage | FunctionMessage))
             and turn.settings.get("n") in (None, 1)
         ),
         payload=turn,
@@ -202,6 +209,7 @@ def _surroundings(turn: Turn, asked: BaseMessage | None, epoch: str) -> dict[str
         ],
         "settings": {key: value for key, value in turn.settings.items() if value is not None},
         "stop": list(turn.stop or ()),
+        "form": turn.form and turn.form.plain,
     }
 
 
@@ -232,6 +240,8 @@ def _needs(turn: Turn) -> frozenset[str]:
     }
     if turn.has_tools:
         needs.add("tools")
+    if turn.form is not None:
+        needs.add(turn.form.needs)
     wanted = turn.settings.get("response_format")
     if wanted is not None and not (isinstance(wanted, Mapping) and wanted.get("type") == "text"):
         needs.add("json")

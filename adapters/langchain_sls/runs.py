@@ -77,7 +77,8 @@ class RunBook:
                     self._tool_calls.put(call["id"], decision_id)
             if self._known.get(decision_id) is not None:
                 return
-            self._known.put(decision_id, False)
+            graded = bool(message.response_metadata["sls"].get("unusable"))
+            self._known.put(decision_id, graded)
             for each in self._lineage(run_id):
                 made = self._made.get(each) or deque(maxlen=MOST_DECISIONS)
                 made.append(decision_id)

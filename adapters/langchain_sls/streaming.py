@@ -11,10 +11,11 @@ from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_sls.answers import answer_of, message_of
+from langchain_sls.answers import message_of
+from langchain_sls.calls import answer_of_turn
 from langchain_sls.chunks import Continuation, Opening, is_words
 from langchain_sls.inner import Inner, as_chunk, inner_of
-from langchain_sls.messages import turn_of
+from langchain_sls.messages import Turn, turn_of
 from sls_plugins.types import Answer, Candidate, Query
 
 __all__ = ["AsyncChatHost", "ChatHost", "Stamp"]
@@ -23,23 +24,24 @@ __all__ = ["AsyncChatHost", "ChatHost", "Stamp"]
 class _Host:
     """What both hosts share: joining, replaying, and whether somebody else can go on."""
 
-    def __init__(self, models: Mapping[str, BaseChatModel]) -> None:
-        """A host serves one stream."""
+    def __init__(self, models: Mapping[str, BaseChatModel], turn: Turn) -> None:
+        """A host serves one stream: that of this turn."""
         self._models = models
+        self._turn = turn
 
     def join(self, chunks: Sequence[ChatGenerationChunk]) -> Answer:
         """The whole answer. Raises ValueError if there is none."""
         if not chunks:
             raise ValueError("the chat model's stream ended without a chunk")
-        return answer_of(generate_from_stream(iter(chunks)))
+        return answer_of_turn(generate_from_stream(iter(chunks)), self._turn)
 
     def replay(self, answer: Answer) -> Iterator[ChatGenerationChunk]:
         """A stored answer as one chunk."""
         yield ChatGenerationChunk(message=as_chunk(message_of(answer)))
 
     def may_resume(self, said: Sequence[ChatGenerationChunk]) -> bool:
-        """Words can be gone on with; a tool call that broke off cannot."""
-        return all(is_words(chunk) for chunk in said)
+        """Words can be gone on with; a tool call or an object that broke off cannot."""
+        return self._turn.form is None and all(is_words(chunk) for chunk in said)
 
     def _inner(self, candidate: Candidate, query: Query) -> Inner:
         return inner_of(self._models[candidate.name], turn_of(query))

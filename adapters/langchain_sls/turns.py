@@ -38,13 +38,11 @@ def query_of_request(
     `per_run`, whoever took the run's first turn is the only one allowed in the others.
     """
     messages = [*((request.system_message,) if request.system_message else ()), *request.messages]
-    turn = Turn(messages=messages, settings=_settings(request))
+    turn = Turn(messages=messages, settings=_settings(request), keeps_calls=rules.cache_tool_calls)
     query = query_of(turn, rules.labels, count_tokens, {"agent": True})
     after_tool = isinstance(messages[-1], ToolMessage) if messages else False
     may_cache = rules.cache and request.response_format is None
     query = replace(query, payload=request, max_usd=rules.max_usd)
-    if after_tool and rules.cache_tool_calls:
-        query = replace(query, cacheable=bool(query.scope))
     if not may_cache:
         query = replace(query, cacheable=False)
     before = _before(messages)

@@ -161,5 +161,3 @@ class TestFaults(_LangChain, HostFaultContract):
 
 class TestReplays(_LangChain, HostReplayContract):
     """Every kind of question in every way."""
-
-    never_cached = frozenset({Kind.TOOLS, Kind.STRUCTURED})

@@ -175,17 +175,21 @@ class Person(BaseModel):
 
 
 def test_structured_output_that_does_not_fit(
-    chat: ChatSLS, engine: Engine, small: ScriptedChatModel, handler: SLSFeedbackHandler
+    chat: ChatSLS,
+    engine: Engine,
+    small: ScriptedChatModel,
+    large: ScriptedChatModel,
+    handler: SLSFeedbackHandler,
 ) -> None:
-    """Arguments that do not fit the schema are a parser's failure, with include_raw too."""
-    small.arguments = {"age": "old"}
+    """Arguments that fit no schema are graded by ChatSLS already: the handler blames nobody."""
+    small.arguments = large.arguments = {"age": "old"}
     chain = chat.with_structured_output(Person, include_raw=True)
 
     told = chain.invoke("How old?", {"callbacks": [handler]})
 
     assert isinstance(told, dict)
     assert told["parsing_error"]
-    assert graded(engine) == [("How old?", 0.0, "output_parser")]
+    assert graded(engine) == [("How old?", 0.0, "unusable")] * 2
 
 
 @tool
