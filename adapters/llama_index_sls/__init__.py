@@ -1,8 +1,15 @@
-"""SLS for LlamaIndex: an LLM that chooses its LLM, a selector, a handler for feedback."""
+"""SLS for LlamaIndex: an LLM that chooses its LLM, a selector, a cache, a handler for feedback."""
 
+from llama_index_sls.cached import CachedQueryEngine
 from llama_index_sls.events import SLSDecisionEvent
 from llama_index_sls.feedback import SLSFeedbackHandler
 from llama_index_sls.router import SLSRouterLLM
 from llama_index_sls.selector import SLSSelector
 
-__all__ = ["SLSDecisionEvent", "SLSFeedbackHandler", "SLSRouterLLM", "SLSSelector"]
+__all__ = [
+    "CachedQueryEngine",
+    "SLSDecisionEvent",
+    "SLSFeedbackHandler",
+    "SLSRouterLLM",
+    "SLSSelector",
+]

@@ -22,15 +22,13 @@ from llama_index_instrumentation.span_handlers import BaseSpanHandler
 from pydantic import PrivateAttr
 
 from llama_index_sls.events import SLSDecisionEvent
+from llama_index_sls.responses import DECISIONS
 from llama_index_sls.usage import Said, usage_of
 from sls_plugins.engine import Engine
 from sls_plugins.errors import InputError, SLSError
 from sls_plugins.types import Answer, Usage
 
 __all__ = ["SLSFeedbackHandler"]
-
-DECISIONS = "sls_decision_ids"
-"""Where a response's metadata tells the decisions that it came of."""
 
 _log = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
@@ -24,9 +25,12 @@ from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_ca
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools import BaseTool
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
-__all__ = ["ScriptedLLM", "Witness"]
+from sls_plugins.encoder.hashing import HashingEncoder
+from sls_plugins.protocols import Encoder
+
+__all__ = ["ScriptedLLM", "Witness", "WordsEmbedding"]
 
 Told = dict[str, Any]
 
@@ -225,6 +229,21 @@ class ScriptedLLM(FunctionCallingLLM):
 
     def _reply(self, words: str) -> str:
         return self.reply if isinstance(self.reply, str) else self.reply(words)
+
+
+class WordsEmbedding(BaseEmbedding):
+    """Embeds texts by their words, without a model: what shares words is near."""
+
+    _encoder: Encoder = PrivateAttr(default_factory=HashingEncoder)
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        return self._get_text_embedding(query)
+
+    async def _aget_query_embedding(self, query: str) -> list[float]:
+        return self._get_text_embedding(query)
+
+    def _get_text_embedding(self, text: str) -> list[float]:
+        return [float(each) for each in self._encoder.encode([text])[0]]
 
 
 class Witness(BaseEventHandler):
