@@ -14,6 +14,7 @@ from llama_index.core.base.llms.types import (
 )
 from pydantic_core import PydanticSerializationError
 
+from llama_index_sls.chunks import text_of, with_text
 from llama_index_sls.usage import Said, billed_usd, endings_of, refusal_of, usage_of
 from sls_plugins.types import Answer, Source
 
@@ -43,10 +44,10 @@ def answer_of(said: Said, chunks: Sequence[Said] = ()) -> Answer:
     told = [said, *reversed(chunks)]
     payload = _payload(said) if all(_is_whole(each) for each in told) else None
     return Answer(
-        text=_text(said),
+        text=text_of(said),
         usage=next((usage for each in told if (usage := usage_of(each))), None),
         cost_usd=next((usd for each in told if (usd := billed_usd(each)) is not None), None),
-        cacheable=payload is not None and bool(_text(said).strip()),
+        cacheable=payload is not None and bool(text_of(said).strip()),
         payload=payload,
         raw=said,
     )
@@ -62,16 +63,7 @@ def whole_of(chunks: Sequence[Said]) -> Said:
         raise ValueError("the LLM's stream ended without a chunk")
     last = chunks[-1]
     pieces = "".join(chunk.delta or "" for chunk in chunks)
-    if len(pieces) <= len(_text(last)):
-        return last
-    if isinstance(last, CompletionResponse):
-        return last.model_copy(update={"text": pieces})
-    others = [block for block in last.message.blocks if block.block_type != "text"]
-    message = ChatMessage(
-        content=pieces, role=last.message.role, additional_kwargs=last.message.additional_kwargs
-    )
-    message.blocks.extend(others)
-    return last.model_copy(update={"message": message})
+    return last if len(pieces) <= len(text_of(last)) else with_text(last, pieces)
 
 
 def response_of(answer: Answer, *, chat: bool) -> Said:
@@ -93,10 +85,6 @@ def stamped(said: Said, facts: Mapping[str, Any]) -> Said:
     return said.model_copy(
         update={"additional_kwargs": {**said.additional_kwargs, "sls": dict(facts)}}
     )
-
-
-def _text(said: Said) -> str:
-    return said.text if isinstance(said, CompletionResponse) else said.message.content or ""
 
 
 def _is_whole(said: Said) -> bool:

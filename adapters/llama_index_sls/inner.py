@@ -6,7 +6,7 @@ would see two calls and count all tokens twice.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, closing
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +53,7 @@ class Inner:
             with closing(self.llm.stream_chat(**self._conversation())) as told:
                 yield from told
 
-    async def astream(self) -> AsyncIterator[Said]:
+    async def astream(self) -> AsyncGenerator[Said, None]:
         """The response in chunks, without blocking."""
         if self.turn.prompt is not None:
             said = await self.llm.astream_complete(self.turn.prompt, **self._completion())

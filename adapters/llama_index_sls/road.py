@@ -11,11 +11,13 @@ from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.span import active_span_id
 
 from llama_index_sls.answers import answer_of, response_of, stamped
+from llama_index_sls.chunks import text_of, with_text
 from llama_index_sls.events import SLSDecisionEvent
 from llama_index_sls.streaming import AsyncLLMHost, LLMHost, Ready
 from llama_index_sls.turns import turn_of
 from llama_index_sls.usage import Said
-from sls_plugins.engine import Engine
+from sls_plugins.engine import Engine, StreamPolicy
+from sls_plugins.engine.stream_hosts import RAISES
 from sls_plugins.types import Answer, Candidate, Query, Source
 
 __all__ = ["Road"]
@@ -31,6 +33,7 @@ class Road:
 
     engine: Engine
     ready: Ready
+    policy: StreamPolicy = RAISES
 
     def answer(self, query: Query) -> Said:
         """The whole response."""
@@ -57,24 +60,22 @@ class Road:
     def _chunks(
         self, query: Query, host: LLMHost, span_id: str | None
     ) -> Generator[Said, None, None]:
-        facts: Facts = {}
-        with closing(self.engine.stream(query, host)) as chunks:
+        route = _Route()
+        with closing(self.engine.stream(query, host, self.policy)) as chunks:
             for chunk in chunks:
-                facts = facts or chunks.known.facts()
-                yield stamped(chunk, facts)
+                yield route.passing(chunk, chunks.known)
         assert chunks.answer is not None
-        yield from _ended(chunks.answer, facts, span_id)
+        yield from _ended(chunks.answer, route.facts, span_id)
 
     async def _achunks(
         self, query: Query, host: AsyncLLMHost, span_id: str | None
     ) -> AsyncGenerator[Said, None]:
-        facts: Facts = {}
-        async with aclosing(self.engine.as_async().stream(query, host)) as chunks:
+        route = _Route()
+        async with aclosing(self.engine.as_async().stream(query, host, self.policy)) as chunks:
             async for chunk in chunks:
-                facts = facts or chunks.known.facts()
-                yield stamped(chunk, facts)
+                yield route.passing(chunk, chunks.known)
         assert chunks.answer is not None
-        for end in _ended(chunks.answer, facts, span_id):
+        for end in _ended(chunks.answer, route.facts, span_id):
             yield end
 
     def _call(self, candidate: Candidate, query: Query) -> Answer:
@@ -84,6 +85,25 @@ class Road:
     async def _acall(self, candidate: Candidate, query: Query) -> Answer:
         said = await self.ready(candidate, query).aanswer()
         return answer_of(said)
+
+
+class _Route:
+    """Writes on every chunk who says it, and all that was said so far, by whomever."""
+
+    def __init__(self) -> None:
+        """A route serves one stream."""
+        self.facts: Facts = {}
+        self._spoken = ""
+
+    def passing(self, chunk: Said, known: Answer) -> Said:
+        """The chunk as the caller sees it; `known` is what is known when it comes."""
+        if self.facts.get("candidate") != known.candidate:
+            self.facts = known.facts()
+        self._spoken += chunk.delta or ""
+        whole = chunk
+        if len(self._spoken) > len(text_of(chunk)):
+            whole = with_text(chunk, self._spoken)
+        return stamped(whole, self.facts)
 
 
 def _is_chat(query: Query) -> bool:

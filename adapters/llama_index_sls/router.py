@@ -40,7 +40,7 @@ from llama_index_sls.turns import (
     query_of,
     turn_of,
 )
-from sls_plugins.engine import Engine
+from sls_plugins.engine import Engine, StreamPolicy
 from sls_plugins.errors import UnknownCandidateError
 from sls_plugins.types import Candidate, Query
 
@@ -61,6 +61,10 @@ class SLSRouterLLM(FunctionCallingLLM):
     `sls_task` or by `instrument_tags`; `epoch` is part of the cache's scope: change it when an LLM
     behind a name, or what it should say, has changed.
 
+    A stream that fails before its first words goes on with another LLM, unnoticed; later it raises,
+    or up to `takeovers` other LLMs are shown what was said, and go on. All of them have
+    `deadline_s` seconds (a blocking stream ends at the next chunk) and `max_usd` dollars together.
+
     Every response, and every chunk of a stream, tells its decision under
     ``additional_kwargs["sls"]``; pass its `decision_id` to `engine.feedback`. A call may name a
     candidate: ``complete("…", model="large")``. LLMs without callback handlers or a rate limiter of
@@ -73,6 +77,9 @@ class SLSRouterLLM(FunctionCallingLLM):
     tenant: str = ""
     task: str = ""
     epoch: str = ""
+    takeovers: int = Field(default=0, ge=0)
+    deadline_s: float | None = Field(default=None, gt=0)
+    max_usd: float | None = Field(default=None, gt=0)
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
@@ -93,7 +100,8 @@ class SLSRouterLLM(FunctionCallingLLM):
         for name in known:
             if name not in self.llms:
                 raise UnknownCandidateError(name, tuple(self.llms), "the engine's candidates")
-        self._road = Road(self.engine, self._ready)
+        policy = StreamPolicy(takeovers=self.takeovers, deadline_s=self.deadline_s)
+        self._road = Road(self.engine, self._ready, policy)
         self._toolless = frozenset(name for name, llm in self.llms.items() if not calls_tools(llm))
         return self
 
@@ -238,7 +246,7 @@ class SLSRouterLLM(FunctionCallingLLM):
         deny = too_small(query, self.engine.candidates, self.llms)
         if turn.has_tools:
             deny |= self._toolless
-        return replace(query, allow=self._only(name), deny=deny)
+        return replace(query, allow=self._only(name), deny=deny, max_usd=self.max_usd)
 
     def _only(self, name: str | None) -> frozenset[str] | None:
         """The candidate which a call names, if it names one."""

@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
+from llama_index.core import Document, VectorStoreIndex
 from llama_index.core.instrumentation import get_dispatcher
 
-from llama_index_sls import SLSRouterLLM
-from llama_index_sls.testing import ScriptedLLM, Witness
+from llama_index_sls import CachedQueryEngine, SLSRouterLLM
+from llama_index_sls.testing import ScriptedLLM, Witness, WordsEmbedding
 from sls_plugins import Budget, Candidate, Engine, Settings, build
 
 ALL = frozenset({"tools", "vision", "json", "audio"})
@@ -78,3 +79,25 @@ def witness() -> Iterator[Witness]:
     root.event_handlers = [*before, handler]
     yield handler
     root.event_handlers = before
+
+
+@pytest.fixture
+def reader() -> ScriptedLLM:
+    """The LLM of the query engines; `heard` tells how often it was asked."""
+    return ScriptedLLM(model_name="reader", reply="Two years.")
+
+
+@pytest.fixture
+def index() -> VectorStoreIndex:
+    """Two documents, each with a tenant in its metadata."""
+    documents = [
+        Document(text="The warranty of the X20 is two years.", id_="x20", metadata={"of": "acme"}),
+        Document(text="The pump of the Z9 is blue.", id_="z9", metadata={"of": "other"}),
+    ]
+    return VectorStoreIndex.from_documents(documents, embed_model=WordsEmbedding())
+
+
+@pytest.fixture
+def cached(engine: Engine, index: VectorStoreIndex, reader: ScriptedLLM) -> CachedQueryEngine:
+    """The query engine under test."""
+    return CachedQueryEngine(engine, index.as_query_engine(llm=reader, similarity_top_k=1))
