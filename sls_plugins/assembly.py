@@ -16,7 +16,7 @@ from sls_plugins.encoder.memo import MemoEncoder
 from sls_plugins.encoder.shelf import ShelfEncoder
 from sls_plugins.engine import Engine
 from sls_plugins.errors import SettingsError
-from sls_plugins.flow import Parts
+from sls_plugins.flow import Flights, Parts
 from sls_plugins.plugins import Kind, Plugins
 from sls_plugins.protocols import Cache, Clock, Context, Encoder, Index, Judge
 from sls_plugins.scheduler.ledger import BudgetLedger, Cap
@@ -115,6 +115,7 @@ class _Assembly:
             ids=ids,
             seed=self.settings.seed,
             lock=lock,
+            flights=self._flights(),
         )
         closers = [part.close for part in (index, stores.database, shelf) if part is not None]
         return Engine(parts, tuple(closers))
@@ -179,6 +180,12 @@ class _Assembly:
             clock=self.clock,
         )
         return cache, index
+
+    def _flights(self) -> Flights | None:
+        wanted = self.settings.cache
+        if not wanted.enabled or not wanted.single_flight_s:
+            return None
+        return Flights(wanted.single_flight_s)
 
     def _index_part(self) -> PartSettings:
         """Chroma where files are kept and Chroma is installed; else vectors stay in memory."""

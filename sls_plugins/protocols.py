@@ -322,6 +322,9 @@ class Cache(Learns, Protocol):
     def find_near(self, query: Query, vector: Vector, decision_id: str) -> CacheHit | CacheMiss:
         """The nearest stored answer that may be served, or why there is none."""
 
+    def follows(self, query: Query, leader: Query, similarity: float, decision_id: str) -> bool:
+        """May this query wait for the answer to another one of its space that is on its way?"""
+
     def admit(
         self, query: Query, vector: Vector | None, answer: Answer, told: Outcome | None = None
     ) -> None:

@@ -81,7 +81,8 @@ class CacheSettings(_Frozen):
     `max_error` bounds the share of wrong hits among hits. `near=False` keeps to exact repeats.
     `capacity` is in rows, `capacity_bytes` in bytes of text and vectors. An answer is served for
     `ttl_s` seconds from when it was made, or as `ttl_by_task` says, and one to a query about the
-    present ("today", "latest") for `volatile_ttl_s` at most (0: it is not kept).
+    present ("today", "latest") for `volatile_ttl_s` at most (0: it is not kept). A query like one
+    that is on its way waits for that answer, for `single_flight_s` seconds at most (0: never).
     """
 
     enabled: bool = True
@@ -92,6 +93,7 @@ class CacheSettings(_Frozen):
     ttl_s: Annotated[float, Field(gt=0)] | None = None
     ttl_by_task: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     volatile_ttl_s: Annotated[float, Field(ge=0)] | None = 3600.0
+    single_flight_s: Annotated[float, Field(ge=0)] = 30.0
 
 
 class PartSettings(_Frozen):

@@ -142,7 +142,7 @@ class Stamp:
             yield self._held
         self._held = chunk if _is_last(chunk) else None
         if self._held is None:
-            yield chunk
+            yield _own(chunk)
 
     def last(self, answer: Answer) -> ChatGenerationChunk:
         """The last chunk, with the facts that were not yet told."""
@@ -163,6 +163,12 @@ class Stamp:
 
 def _is_last(chunk: ChatGenerationChunk) -> bool:
     return isinstance(chunk.message, AIMessageChunk) and chunk.message.chunk_position == "last"
+
+
+def _own(chunk: ChatGenerationChunk) -> ChatGenerationChunk:
+    """A copy for LangChain to write on: others may be listening to the same stream."""
+    message = chunk.message.model_copy()
+    return ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
 
 
 def _stamped(chunk: ChatGenerationChunk, facts: Mapping[str, Any]) -> ChatGenerationChunk:

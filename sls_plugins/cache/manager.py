@@ -105,6 +105,29 @@ class SemanticCache:
             evidence=best.evidence,
         )
 
+    def follows(self, query: Query, leader: Query, similarity: float, decision_id: str) -> bool:
+        """May this query wait for the answer to another one of its space that is on its way?
+
+        It may if acceptance would let that answer serve, had it just been stored.
+        """
+        policy = self._policy
+        if not policy.near or self._is_barred(query) or similarity < policy.min_similarity:
+            return False
+        coming = CacheEntry(
+            id="",
+            space=space_of(leader),
+            key=key_of(leader),
+            query_id=leader.id,
+            text=leader.text,
+            answer=Answer(text=""),
+            task=leader.task,
+            created_s=self._clock(),
+        )
+        pair = self._pair(query, coming, similarity)
+        with self._lock:
+            verdict = self._acceptance.judge(pair)
+        return verdict.accepted and not self._is_audited(decision_id)
+
     def admit(
         self, query: Query, vector: Vector | None, answer: Answer, told: Outcome | None = None
     ) -> None:

@@ -13,6 +13,7 @@ from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.desk import AsyncEngineCache
 from sls_plugins.engine.stream_hosts import RAISES, AsyncStreamHost, StreamPolicy
 from sls_plugins.engine.streams import AsyncAnswerStream
+from sls_plugins.engine.waiting import follow_async
 from sls_plugins.errors import SLSError
 from sls_plugins.protocols import AsyncCall
 from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Feedback, Query
@@ -127,6 +128,8 @@ class AsyncEngine:
             steps.close()
 
     async def _perform(self, effect: flow.Effect, call: AsyncCall) -> object:
+        if isinstance(effect, flow.Follow) and self.parts.flights is not None:
+            return await follow_async(effect.flight, self.parts.flights.wait_s)
         if not isinstance(effect, flow.Call):
             return await self._in_thread(partial(flow.perform, self.parts, effect))
         with provider(effect.candidate.name):

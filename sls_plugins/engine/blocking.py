@@ -12,6 +12,7 @@ from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.desk import EngineCache
 from sls_plugins.engine.stream_hosts import RAISES, StreamHost, StreamPolicy
 from sls_plugins.engine.streams import AnswerStream
+from sls_plugins.engine.waiting import follow
 from sls_plugins.errors import SLSError
 from sls_plugins.protocols import Call
 from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Feedback, Query
@@ -132,6 +133,8 @@ class Engine:
             steps.close()
 
     def _perform(self, effect: flow.Effect, call: Call) -> object:
+        if isinstance(effect, flow.Follow) and self.parts.flights is not None:
+            return follow(effect.flight, self.parts.flights.wait_s)
         if not isinstance(effect, flow.Call):
             return flow.perform(self.parts, effect)
         with provider(effect.candidate.name):

@@ -15,7 +15,11 @@ ChunkT = TypeVar("ChunkT")
 
 
 class StreamHost(Protocol[ChunkT]):
-    """How a host streams: opens a candidate's stream, joins chunks, replays a cached answer."""
+    """How a host streams: opens a candidate's stream, joins chunks, replays a cached answer.
+
+    Queries that come together hear the same chunks: whoever hands them on must not let anybody
+    change them.
+    """
 
     def open(self, candidate: Candidate, query: Query) -> Iterator[ChunkT]:
         """Begin a candidate's answer."""

@@ -3,12 +3,13 @@
 Before the first chunk a failing candidate is replaced by the next one. After it the stream breaks
 with a `ProviderError` that carries the answer so far, unless the policy lets another candidate go
 on. A stream that is closed early is an answer cut short: it is charged and logged with what was
-really used, and never cached.
+really used, and never cached; unless others listen to it, who then bring it to its end.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -16,7 +17,9 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from sls_plugins import flow
+from sls_plugins.engine.async_listening import AsyncSharedStream, Following
 from sls_plugins.engine.boundary import provider
+from sls_plugins.engine.listening import Ear, SharedStream, follow_stream
 from sls_plugins.engine.stopwatch import Stopwatch
 from sls_plugins.engine.stream_hosts import (
     RAISES,
@@ -56,6 +59,8 @@ class _Stream(Generic[ChunkT]):
         self._seen = 0
         self._takeovers = 0
         self._late = False
+        self._heard = False
+        self._ear: Ear[ChunkT] = Ear(type(host), host.join, self._hears)
         self.known = Answer(text="")
         self.answer: Answer | None = None
 
@@ -133,6 +138,20 @@ class _Stream(Generic[ChunkT]):
             stops=self._is_late() or (bool(self._said) and not may_go_on),
         )
 
+    def _hears(self, known: Answer) -> None:
+        """Chunks of an answer come that somebody else gets."""
+        self._heard = True
+        self.known = known
+
+    def _until_s(self) -> float:
+        """When to stop waiting for somebody else's answer, on the monotonic clock."""
+        flights = self._parts.flights
+        return time.monotonic() + (0.0 if flights is None else flights.wait_s)
+
+    def _is_replayed(self, answer: Answer) -> bool:
+        """A stored answer is still to be told: its chunks were not heard while others got it."""
+        return answer.source is Source.CACHE and not self._heard
+
     def _done(self, answer: Answer) -> Answer:
         self.answer = self.known = answer
         return answer
@@ -166,7 +185,8 @@ class AnswerStream(_Stream[ChunkT]):
         """Made by `Engine.stream`."""
         super().__init__(parts, steps, host, policy)
         self._host = host
-        self._chunks = self._run()
+        self._shared = SharedStream(self._run(), type(host), lambda: self.candidate)
+        self._chunks = self._shared.hear()
 
     def __iter__(self) -> Iterator[ChunkT]:
         return self._chunks
@@ -186,6 +206,8 @@ class AnswerStream(_Stream[ChunkT]):
                 try:
                     if isinstance(effect, flow.Call):
                         result: object = yield from self._call(effect)
+                    elif isinstance(effect, flow.Follow):
+                        result = yield from follow_stream(effect, self._until_s(), self._ear)
                     else:
                         result = flow.perform(self._parts, effect)
                 except SLSError as error:
@@ -196,11 +218,13 @@ class AnswerStream(_Stream[ChunkT]):
             answer = self._done(done.value)
         finally:
             steps.close()
-        if answer.source is Source.CACHE:
+        if self._is_replayed(answer):
             yield from self._host.replay(answer)
 
     def _call(self, effect: flow.Call) -> Generator[ChunkT, None, Answer]:
         name = effect.candidate.name
+        if effect.flight is not None:
+            effect.flight.publish(self._shared)
         try:
             with provider(name):
                 source = self._opened(effect) or self._host.open(effect.candidate, effect.query)
@@ -231,7 +255,9 @@ class AsyncAnswerStream(_Stream[ChunkT]):
         super().__init__(parts, steps, host, policy)
         self._host = host
         self._in_thread = in_thread
-        self._chunks = self._run()
+        self._result: object = None
+        self._shared = AsyncSharedStream(self._run(), type(host), lambda: self.candidate)
+        self._chunks = self._shared.hear()
 
     def __aiter__(self) -> AsyncIterator[ChunkT]:
         return self._chunks
@@ -249,28 +275,42 @@ class AsyncAnswerStream(_Stream[ChunkT]):
             effect = next(steps)
             while True:
                 try:
-                    if isinstance(effect, flow.Call):
-                        async with aclosing(self._call(effect)) as chunks:
-                            async for chunk in chunks:
-                                yield chunk
-                        with provider(effect.candidate.name):
-                            result: object = self._whole()
-                    else:
-                        result = await self._in_thread(partial(flow.perform, self._parts, effect))
+                    async with aclosing(self._perform(effect)) as chunks:
+                        async for chunk in chunks:
+                            yield chunk
                 except SLSError as error:
                     effect = steps.throw(error)
                 else:
-                    effect = steps.send(result)
+                    effect = steps.send(self._result)
         except StopIteration as done:
             answer = self._done(done.value)
         finally:
             steps.close()
-        if answer.source is Source.CACHE:
+        if self._is_replayed(answer):
             for chunk in self._host.replay(answer):
                 yield chunk
 
+    async def _perform(self, effect: flow.Effect) -> AsyncGenerator[ChunkT, None]:
+        """The chunks that an effect brings, if any; leaves its result."""
+        if isinstance(effect, flow.Call):
+            async with aclosing(self._call(effect)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            with provider(effect.candidate.name):
+                self._result = self._whole()
+        elif isinstance(effect, flow.Follow):
+            following = Following(effect, self._until_s(), self._ear)
+            async with aclosing(following.chunks()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            self._result = following.landed
+        else:
+            self._result = await self._in_thread(partial(flow.perform, self._parts, effect))
+
     async def _call(self, effect: flow.Call) -> AsyncGenerator[ChunkT, None]:
         name, source = effect.candidate.name, None
+        if effect.flight is not None:
+            effect.flight.publish(self._shared)
         try:
             with provider(name):
                 source = self._opened(effect) or self._host.open(effect.candidate, effect.query)

@@ -9,9 +9,11 @@ from sls_plugins.flow.effects import (
     FindExact,
     FindNear,
     Finish,
+    Follow,
     Grade,
     Reserve,
 )
+from sls_plugins.flow.flights import Flight, Flights, Landed, Landing
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.perform import perform
 from sls_plugins.flow.planned import Planned
@@ -24,7 +26,12 @@ __all__ = [
     "FindExact",
     "FindNear",
     "Finish",
+    "Flight",
+    "Flights",
+    "Follow",
     "Grade",
+    "Landed",
+    "Landing",
     "Parts",
     "Planned",
     "Reserve",

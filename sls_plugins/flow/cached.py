@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 from sls_plugins.flow.effects import Effect, Encode, FindExact, FindNear, Finish, Grade
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.perform import perform
+from sls_plugins.flow.receipts import receipt_of
 from sls_plugins.protocols import Grade as Verdict
 from sls_plugins.types import (
     Answer,
     CacheHit,
     CacheMiss,
-    Decision,
     Outcome,
     OutcomeKind,
     Query,
@@ -55,7 +55,7 @@ def keep(parts: Parts, query: Query, answer: Answer) -> str:
     found = _found(parts, query, vector, decision_id)
     entry = found.entry if isinstance(found, CacheHit) else found.nearest
     nearest = (entry.id, found.similarity or 0.0) if entry else None
-    receipt = _receipt(parts, query, kept)
+    receipt = receipt_of(parts, query, kept, "answered elsewhere, kept for the cache")
     parts.log.add_decision(receipt, query, vector, nearest, found.evidence)
     outcome = Outcome(
         decision_id=decision_id,
@@ -87,20 +87,3 @@ def _found(parts: Parts, query: Query, vector: Vector, decision_id: str) -> Cach
     if parts.cache is None or not query.cacheable:
         return CacheMiss(why="the cache is off for this query")
     return parts.cache.find_near(query, vector, decision_id)
-
-
-def _receipt(parts: Parts, query: Query, answer: Answer) -> Decision:
-    """The decision that somebody else made."""
-    return Decision(
-        id=answer.decision_id,
-        query_id=query.id,
-        candidate=answer.candidate,
-        ranking=(answer.candidate,),
-        estimates=(),
-        propensity=1.0,
-        price=0.0,
-        seed=parts.seed_of(answer.decision_id),
-        why="answered elsewhere, kept for the cache",
-        created_s=parts.clock(),
-        task=query.task,
-    )

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from sls_plugins.flow.flights import Flight
 from sls_plugins.types import Answer, CacheMiss, Candidate, Decision, Outcome, Query, Vector
 
 __all__ = [
+    "Board",
+    "BoardNear",
     "Call",
     "Decide",
     "Effect",
@@ -15,7 +18,9 @@ __all__ = [
     "FindExact",
     "FindNear",
     "Finish",
+    "Follow",
     "Grade",
+    "Overhear",
     "Reserve",
 ]
 
@@ -45,6 +50,40 @@ class FindNear:
 
 
 @dataclass(frozen=True, slots=True)
+class Board:
+    """Flights: the call for this very query → `(Flight, leads)`."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class BoardNear:
+    """Flights: another call whose answer may serve → `Flight | None`."""
+
+    flight: Flight
+    query: Query
+    vector: Vector
+    decision_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Driver: wait until somebody else's call has ended, listening if it streams → `Landed`."""
+
+    flight: Flight
+    decision_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overhear:
+    """Store: a receipt for an answer that was heard while somebody else got it → `Answer`."""
+
+    query: Query
+    decision_id: str
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
 class Decide:
     """Predictor, scheduler and store: a decision, with its receipt → `Planned`."""
 
@@ -69,6 +108,7 @@ class Call:
     decision: Decision
     candidate: Candidate
     query: Query
+    flight: Flight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +128,17 @@ class Finish:
     answer: Answer | None = None
 
 
-Effect: TypeAlias = Encode | FindExact | FindNear | Decide | Reserve | Call | Grade | Finish
+Effect: TypeAlias = (
+    Encode
+    | FindExact
+    | FindNear
+    | Board
+    | BoardNear
+    | Follow
+    | Overhear
+    | Decide
+    | Reserve
+    | Call
+    | Grade
+    | Finish
+)

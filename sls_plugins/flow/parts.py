@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import RLock
 
+from sls_plugins.flow.flights import Flights
 from sls_plugins.plugins import Plugins
 from sls_plugins.protocols import (
     Cache,
@@ -31,6 +32,7 @@ class Parts:
 
     `lock` guards predictor, scheduler and learner, which only compute. `cost_usd` prices a call of
     a candidate. `ids` gives decision ids; `seed` together with such an id drives all its draws.
+    Without `flights` nobody waits for another's call.
     """
 
     candidates: Mapping[str, Candidate]
@@ -49,6 +51,7 @@ class Parts:
     ids: Callable[[], str]
     seed: int
     lock: RLock
+    flights: Flights | None = None
 
     def seed_of(self, decision_id: str) -> int:
         """The seed of all draws of one decision: 63 bits, the same in every process."""

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from sls_plugins.errors import NoCandidateLeft
 from sls_plugins.flow.effects import (
+    Board,
+    BoardNear,
     Decide,
     Effect,
     Encode,
@@ -14,11 +16,14 @@ from sls_plugins.flow.effects import (
     FindNear,
     Finish,
     Grade,
+    Overhear,
     Reserve,
 )
+from sls_plugins.flow.flights import Flights
 from sls_plugins.flow.judging import verdict
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.planned import Planned
+from sls_plugins.flow.receipts import overhear
 from sls_plugins.scheduler import eligible
 from sls_plugins.types import CacheHit, Decision, Estimate, Outcome, Query, Usage, Vector
 
@@ -37,6 +42,10 @@ def perform(parts: Parts, effect: Effect) -> object:
         case FindNear(query, vector, decision_id) if parts.cache is not None:
             result = parts.cache.find_near(query, vector, decision_id)
             _noted(parts, query, vector, result)
+        case Board() | BoardNear() if parts.flights is not None:
+            result = _board(parts, parts.flights, effect)
+        case Overhear():
+            result = overhear(parts, effect)
         case Decide():
             result = _decide(parts, effect)
         case Reserve(reservation_id, usd):
@@ -56,6 +65,18 @@ def _noted(parts: Parts, query: Query, vector: Vector | None, found: object) -> 
         parts.log.add_hit(found, query, vector)
         with parts.lock:
             parts.scheduler.skip(query)
+
+
+def _board(parts: Parts, flights: Flights, effect: Board | BoardNear) -> object:
+    """Find who answers this query, or one like it, already."""
+    if isinstance(effect, Board):
+        return flights.board(effect.query)
+    query, cache = effect.query, parts.cache
+
+    def follows(leader: Query, similarity: float) -> bool:
+        return cache is not None and cache.follows(query, leader, similarity, effect.decision_id)
+
+    return flights.board_near(effect.flight, effect.vector, follows)
 
 
 def _decide(parts: Parts, effect: Decide) -> Planned:

@@ -30,8 +30,10 @@ from sls_plugins.flow.effects import (
     Grade,
     Reserve,
 )
+from sls_plugins.flow.flights import Landing
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.planned import Planned
+from sls_plugins.flow.together import Boarding, Found, landing_of, plan_together
 from sls_plugins.protocols import Grade as Verdict
 from sls_plugins.types import (
     Answer,
@@ -48,6 +50,7 @@ _log = logging.getLogger(__name__)
 
 
 Planning: TypeAlias = Generator[Effect, Any, CacheHit | Planned]
+Together: TypeAlias = Generator[Effect, Any, Found]
 Answering: TypeAlias = Generator[Effect, Any, Answer]
 
 
@@ -76,19 +79,36 @@ def plan(parts: Parts, query: Query) -> Planning:
 
 def answer(parts: Parts, query: Query) -> Answering:
     """Steps 1–8. Raises NoCandidateLeft, BudgetExhausted, or ProviderError if a stream broke."""
-    planned = yield from plan(parts, query)
-    if isinstance(planned, CacheHit):
-        parts.plugins.answered(query, planned.answer)
-        return planned.answer
+    boarding = Boarding()
+    together = parts.flights is not None and parts.cache is not None and query.cacheable
+    try:
+        planning: Together = plan(parts, query)
+        if together:
+            planning = plan_together(parts, query, boarding)
+        found = yield from planning
+        if isinstance(found, Planned):
+            result = yield from _called(parts, found, boarding)
+        else:
+            result = found.answer if isinstance(found, CacheHit) else found
+            parts.plugins.answered(query, result)
+    finally:
+        if boarding.flight is not None and parts.flights is not None:
+            parts.flights.land(boarding.flight, boarding.landing)
+    return result
+
+
+def _called(parts: Parts, planned: Planned, boarding: Boarding) -> Answering:
+    """Steps 6–8 with the candidates in order, until one answers."""
     tries = _Tries(planned)
     for name in planned.decision.ranking:
         if not tries.may_cost(name):
             continue
         try:
-            result: Answer = yield from _try(parts, planned, name, tuple(tries.failures))
+            result: Answer = yield from _try(parts, planned, name, tuple(tries.failures), boarding)
         except UnusableAnswerError as error:
             said = yield from _unusable(parts, planned, error, tuple(tries.failures))
             if not tries.unusable(error, said):
+                boarding.landing = Landing.PRIVATE
                 return said
         except ProviderError as error:
             tries.broke(error, (yield from _failed(parts, planned, error)))
@@ -97,7 +117,9 @@ def answer(parts: Parts, query: Query) -> Answering:
         else:
             parts.plugins.answered(planned.query, result)
             return result
-    return tries.end()
+    last = tries.end()
+    boarding.landing = Landing.PRIVATE
+    return last
 
 
 class _Tries:
@@ -149,7 +171,11 @@ class _Tries:
 
 
 def _try(
-    parts: Parts, planned: Planned, name: str, failures: tuple[tuple[str, str], ...]
+    parts: Parts,
+    planned: Planned,
+    name: str,
+    failures: tuple[tuple[str, str], ...],
+    boarding: Boarding,
 ) -> Answering:
     """Reserve, call, grade, finish. Whatever ends this early gives the money back."""
     decision, candidate = planned.decision, parts.candidates[name]
@@ -158,7 +184,7 @@ def _try(
     try:
         yield Reserve(reservation_id, decision.estimate_of(name).cost_high_usd)
         start_s = parts.clock()
-        said: Answer = yield Call(decision, candidate, planned.query)
+        said: Answer = yield Call(decision, candidate, planned.query, boarding.flight)
         elapsed_s = max(0.0, parts.clock() - start_s)
         result = replace(
             completed(parts, planned.query, name, said),
@@ -185,6 +211,9 @@ def _try(
             yield Finish(outcome, reservation_id, result)
         except StorageError:
             _log.exception("decision %s was answered, but its outcome is not stored", decision.id)
+            boarding.landing = Landing.PRIVATE
+        else:
+            boarding.landing = landing_of(outcome, result)
     finally:
         if not settled:
             parts.ledger.release(reservation_id)

@@ -1,0 +1,144 @@
+"""Knows which queries are being answered, so that others like them may wait for that answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import Enum
+
+from sls_plugins.cache.keys import key_of, space_of
+from sls_plugins.types import Answer, Query, Space, Vector
+
+__all__ = ["Flight", "Flights", "Landed", "Landing"]
+
+_LOOKED_AT = 8
+
+
+class Landing(Enum):
+    """How a call ended for those who wait for it."""
+
+    KEPT = "kept"
+    """Its answer is stored: look it up."""
+    PRIVATE = "private"
+    """Its answer is not for others (refused, cut short, graded bad)."""
+    FAILED = "failed"
+    """There is no answer."""
+    LATE = "late"
+    """Waited for long enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What became of waiting; `heard` is the answer whose chunks the caller has seen already."""
+
+    landing: Landing
+    heard: Answer | None = None
+
+
+class Flight:
+    """A query on its way: who answers it now, how it ends. Threads and event loops may wait."""
+
+    def __init__(self, query: Query) -> None:
+        self.query = query
+        self.space = space_of(query)
+        self.key = key_of(query)
+        self.vector: Vector | None = None
+        self._stream: object = None
+        self._landing: Landing | None = None
+        self._version = 0
+        self._waiting: list[Future[None]] = []
+        self._lock = threading.Lock()
+
+    def look(self) -> tuple[int, object, Landing | None]:
+        """A version for `news`, the answer's stream if there is one, how it ended if it did."""
+        with self._lock:
+            return self._version, self._stream, self._landing
+
+    def news(self, version: int) -> Future[None]:
+        """Done when there is more to see than in this version."""
+        future: Future[None] = Future()
+        with self._lock:
+            if version == self._version:
+                self._waiting.append(future)
+                return future
+        future.set_result(None)
+        return future
+
+    def publish(self, stream: object) -> None:
+        """Let others listen to the answer."""
+        self._change(stream, None)
+
+    def end(self, landing: Landing) -> None:
+        """Nobody need wait any more."""
+        self._change(None, landing)
+
+    def _change(self, stream: object, landing: Landing | None) -> None:
+        with self._lock:
+            self._stream = stream
+            self._landing = self._landing or landing
+            self._version += 1
+            waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if future.set_running_or_notify_cancel():
+                future.set_result(None)
+
+
+class Flights:
+    """All queries on their way in this process. Threads may share it."""
+
+    def __init__(self, wait_s: float) -> None:
+        """Nobody waits longer than `wait_s` seconds for another's call."""
+        self.wait_s = wait_s
+        self.landings = 0
+        self._by_key: dict[tuple[Space, str], Flight] = {}
+        self._by_space: dict[Space, list[Flight]] = {}
+        self._lock = threading.Lock()
+
+    def board(self, query: Query) -> tuple[Flight, bool]:
+        """The flight of this very query, and whether it is a new one, which the caller leads."""
+        mine = Flight(query)
+        with self._lock:
+            flight = self._by_key.setdefault((mine.space, mine.key), mine)
+        return flight, flight is mine
+
+    def board_near(
+        self, mine: Flight, vector: Vector, follows: Callable[[Query, float], bool]
+    ) -> Flight | None:
+        """A flight near enough to wait for, else None: then others may wait for this one.
+
+        `follows(query, similarity)` says whether that query's answer may serve.
+        """
+        with self._lock:
+            others = self._by_space.setdefault(mine.space, [])
+            near = sorted(
+                (
+                    (float(other.vector @ vector), at)
+                    for at, other in enumerate(others)
+                    if other.vector is not None
+                ),
+                reverse=True,
+            )
+            for similarity, at in near[:_LOOKED_AT]:
+                if follows(others[at].query, similarity):
+                    return others[at]
+            mine.vector = vector
+            others.append(mine)
+        return None
+
+    def land(self, flight: Flight, landing: Landing) -> None:
+        """The call has ended: tell those who wait."""
+        with self._lock:
+            self.landings += 1
+            if self._by_key.get((flight.space, flight.key)) is flight:
+                del self._by_key[flight.space, flight.key]
+            others = self._by_space.get(flight.space, [])
+            if flight in others:
+                others.remove(flight)
+            if not others:
+                self._by_space.pop(flight.space, None)
+        flight.end(landing)
+
+    def __len__(self) -> int:
+        return len(self._by_key)

@@ -1,0 +1,127 @@
+"""Steps 1–5 of queries that come together: one of them calls, those like it wait for its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from sls_plugins.cache.admission import is_storable
+from sls_plugins.cache.labels import GOOD
+from sls_plugins.flow.effects import (
+    Board,
+    BoardNear,
+    Decide,
+    Effect,
+    Encode,
+    FindExact,
+    FindNear,
+    Follow,
+    Overhear,
+)
+from sls_plugins.flow.flights import Flight, Landed, Landing
+from sls_plugins.flow.parts import Parts
+from sls_plugins.flow.planned import Planned
+from sls_plugins.types import Answer, CacheHit, CacheMiss, Outcome, Query, Vector
+
+__all__ = ["Boarding", "Found", "landing_of", "plan_together"]
+
+TRIES = 3
+
+Found: TypeAlias = CacheHit | Planned | Answer
+Together: TypeAlias = Generator[Effect, Any, Found]
+
+
+@dataclass(slots=True)
+class Boarding:
+    """The flight that a request leads, if any, and how it ends unless something goes wrong."""
+
+    flight: Flight | None = None
+    landing: Landing = Landing.FAILED
+
+
+def landing_of(outcome: Outcome, answer: Answer) -> Landing:
+    """What others can do with an answer: look it up, unless it was not worth keeping."""
+    bad = outcome.quality is not None and outcome.quality < GOOD
+    kept = is_storable(outcome.query, answer) and not bad
+    return Landing.KEPT if kept else Landing.PRIVATE
+
+
+def plan_together(parts: Parts, query: Query, boarding: Boarding) -> Together:
+    """A hit, a decision, or an answer that the caller has heard already while another got it.
+
+    Whoever gets a decision leads: the caller ends the flight in `boarding`. A leader that fails
+    does not fail its followers: they look for another leader, or call on their own.
+    """
+    decision_id = parts.ids()
+    query = query if query.id else replace(query, id=decision_id)
+    found: CacheHit | Answer | Planned | None
+    found = yield from _same(parts, query, decision_id, boarding)
+    if found is None:
+        vector: Vector = yield Encode(query.text)
+        near = yield from _alike(parts, query, vector, decision_id, boarding)
+        found = (
+            (yield Decide(query, vector, decision_id, near))
+            if isinstance(near, CacheMiss)
+            else near
+        )
+    if isinstance(found, CacheHit):
+        parts.plugins.decided(query, found)
+    elif isinstance(found, Planned):
+        parts.plugins.decided(found.query, found.decision)
+    return found
+
+
+def _same(
+    parts: Parts, query: Query, decision_id: str, boarding: Boarding
+) -> Generator[Effect, Any, CacheHit | Answer | None]:
+    """The answer to this very text, stored or on its way; None to go on."""
+    assert parts.flights is not None
+    for _ in range(TRIES):
+        landings = parts.flights.landings
+        hit: CacheHit | None = yield FindExact(query, decision_id)
+        if hit is not None:
+            return hit
+        flight, leads = yield Board(query)
+        if leads:
+            boarding.flight = flight
+            if parts.flights.landings != landings:  # it may have been stored between two looks
+                hit = yield FindExact(query, decision_id)
+            return hit
+        landed: Landed = yield Follow(flight, decision_id)
+        if landed.heard is not None:
+            hit = yield FindExact(query, decision_id)
+            return hit or (yield Overhear(query, decision_id, landed.heard))
+        if landed.landing in {Landing.PRIVATE, Landing.LATE}:
+            return None
+    return None
+
+
+def _alike(
+    parts: Parts, query: Query, vector: Vector, decision_id: str, boarding: Boarding
+) -> Generator[Effect, Any, CacheHit | CacheMiss | Answer]:
+    """The answer to a text like this one, stored or on its way, or why there is none."""
+    assert parts.flights is not None
+    found: CacheHit | CacheMiss = CacheMiss(why="")
+    for _ in range(TRIES):
+        landings = parts.flights.landings
+        found = yield FindNear(query, vector, decision_id)
+        if isinstance(found, CacheHit) or boarding.flight is None:
+            break
+        leader: Flight | None = yield BoardNear(boarding.flight, query, vector, decision_id)
+        if leader is None:
+            if parts.flights.landings != landings:
+                found = yield FindNear(query, vector, decision_id)
+            break
+        landed: Landed = yield Follow(leader, decision_id)
+        if landed.heard is not None:
+            found = yield FindNear(query, vector, decision_id)
+            if isinstance(found, CacheHit):
+                break
+            heard: Answer = yield Overhear(query, decision_id, landed.heard)
+            return heard
+        if landed.landing in {Landing.PRIVATE, Landing.LATE}:
+            break
+    if isinstance(found, CacheHit):
+        boarding.landing = Landing.PRIVATE  # those who wait look for themselves
+    return found

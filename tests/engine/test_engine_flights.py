@@ -1,0 +1,191 @@
+"""Single flight: queries that come together are called for once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from sls_plugins import Answer, Candidate, Query, Source
+from sls_plugins.errors import NoCandidateLeft
+
+ASKED = Query(text="What is a heap?", tenant="a", scope="s")
+CROWD = 20
+
+
+class Calls:
+    """A provider that says nothing until its gate is open."""
+
+    def __init__(self, **answer: object) -> None:
+        self.heard: list[str] = []
+        self.gate = threading.Event()
+        self._answer = answer
+        self._lock = threading.Lock()
+
+    def __call__(self, candidate: Candidate, query: Query) -> Answer:
+        with self._lock:
+            self.heard.append(query.text)
+        assert self.gate.wait(30)
+        return Answer(text=f"on {query.text}", cost_usd=0.1, **self._answer)
+
+
+def together(engine, queries, call, settled) -> list[Answer]:
+    """Answers to queries in a thread each; the gate opens once `settled()`."""
+    with ThreadPoolExecutor(len(queries)) as pool:
+        asked = [pool.submit(engine.answer, query, call) for query in queries]
+        wait_for(settled)
+        call.gate.set()
+        return [each.result(60) for each in asked]
+
+
+def wait_for(settled) -> None:
+    """Until others have come so far."""
+    pause = threading.Event()
+    for _ in range(6000):
+        if settled():
+            return
+        pause.wait(0.005)
+    raise AssertionError("they never came so far")
+
+
+async def until(settled) -> None:
+    """`wait_for` without blocking."""
+    await asyncio.to_thread(wait_for, settled)
+
+
+def followers(engine) -> int:
+    """How many wait for somebody else's call."""
+    flights = engine.parts.flights
+    return sum(len(flight._waiting) for flight in [*flights._by_key.values()])
+
+
+def test_identical_queries_cause_one_call(make_engine):
+    """All get the one answer, each under a decision of its own that takes feedback."""
+    engine, call = make_engine(), Calls()
+    answers = together(engine, [ASKED] * CROWD, call, lambda: followers(engine) == CROWD - 1)
+
+    assert call.heard == [ASKED.text]
+    assert {answer.text for answer in answers} == {"on What is a heap?"}
+    assert [answer.source for answer in answers].count(Source.CACHE) == CROWD - 1
+    assert len({answer.decision_id for answer in answers}) == CROWD
+    engine.feedback(answers[-1].decision_id, 1.0)
+    assert len(engine.parts.flights) == 0
+
+
+def test_walls_stand_between_flights(make_engine):
+    """Another tenant, scope or task calls for itself."""
+    engine, call = make_engine(), Calls()
+    queries = [
+        ASKED,
+        replace(ASKED, tenant="b"),
+        replace(ASKED, scope="t"),
+        replace(ASKED, task="u"),
+    ]
+    together(engine, queries, call, lambda: len(call.heard) == len(queries))
+    assert len(call.heard) == len(queries)
+
+
+def spaced(text: str, count: int) -> list[Query]:
+    """The same words with other blanks between them: other keys, the same meaning."""
+    words = text.split()
+    gaps = [[" " * (1 + (number >> place & 1)) for place in range(8)] for number in range(count)]
+    return [
+        Query(text="".join(word + gap for word, gap in zip(words, each, strict=True)))
+        for each in gaps
+    ]
+
+
+def test_paraphrases_follow_where_acceptance_lets_them(make_engine):
+    """Once paraphrases have proved right, new ones that come together cause few calls."""
+    engine = make_engine(cache={"max_error": 0.2})
+    for query in spaced("Please tell me what a binary heap is", 100):
+        engine.answer(query, lambda c, q: Answer(text="A tree."))
+    call = Calls()
+    crowd = spaced("Please tell me how a splay tree works", CROWD)
+    answers = together(engine, crowd, call, lambda: followers(engine) >= CROWD - 3)
+    assert len(call.heard) <= 3
+    assert len({answer.text for answer in answers}) == len(call.heard)
+
+
+def test_a_failed_leader_does_not_fail_its_followers(make_engine):
+    """Where the leader's call fails, another query leads, and answers all the rest."""
+    engine = make_engine()
+    gate, calls, lock = threading.Event(), [], threading.Lock()
+
+    def call(candidate: Candidate, query: Query) -> Answer:
+        assert gate.wait(30)
+        with lock:
+            calls.append(candidate.name)
+            if len(calls) <= 3:  # all candidates of the first one
+                raise ConnectionError("hung up")
+        return Answer(text="fine")
+
+    with ThreadPoolExecutor(CROWD) as pool:
+        asked = [pool.submit(engine.answer, ASKED, call) for _ in range(CROWD)]
+        wait_for(lambda: followers(engine) == CROWD - 1)
+        gate.set()
+        errors = [each.exception(60) for each in asked]
+    failed = [error for error in errors if error is not None]
+    assert [type(error) for error in failed] == [NoCandidateLeft]
+    assert len(calls) == 4
+
+
+def test_an_answer_that_is_not_for_others_is_not_shared(make_engine):
+    """Where nothing is kept, everybody calls, side by side."""
+    engine, call = make_engine(), Calls(cacheable=False)
+    answers = together(engine, [ASKED] * 4, call, lambda: followers(engine) == 3)
+    assert len(call.heard) == 4
+    assert {answer.source for answer in answers} == {Source.MODEL}
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 0.05])
+def test_nobody_waits_longer_than_he_wants(make_engine, wait_s):
+    """Who has waited long enough, or never waits, calls for himself."""
+    engine, call = make_engine(cache={"single_flight_s": wait_s}), Calls()
+    together(engine, [ASKED] * 3, call, lambda: len(call.heard) == 3)
+    assert len(call.heard) == 3
+
+
+async def test_async_queries_fly_together(make_engine):
+    """A hundred tasks wait for one call, without threads."""
+    engine = make_engine()
+    heard, gate = [], asyncio.Event()
+
+    async def call(candidate: Candidate, query: Query) -> Answer:
+        heard.append(query.text)
+        await gate.wait()
+        return Answer(text="A tree.")
+
+    tasks = [asyncio.create_task(engine.as_async().answer(ASKED, call)) for _ in range(100)]
+    await until(lambda: followers(engine) == 99)
+    tasks[5].cancel()
+    tasks[6].cancel()
+    gate.set()
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    texts = [answer.text for answer in answers if isinstance(answer, Answer)]
+    assert texts == ["A tree."] * 98
+    assert len(heard) == 1
+
+
+async def test_a_cancelled_leader_does_not_cancel_its_followers(make_engine):
+    """The next one calls."""
+    engine = make_engine()
+    heard, gate = [], asyncio.Event()
+
+    async def call(candidate: Candidate, query: Query) -> Answer:
+        heard.append(query.text)
+        await gate.wait()
+        return Answer(text="A tree.")
+
+    twin = engine.as_async()
+    leader = asyncio.create_task(twin.answer(ASKED, call))
+    await until(lambda: heard)
+    others = [asyncio.create_task(twin.answer(ASKED, call)) for _ in range(5)]
+    await until(lambda: followers(engine) == 5)
+    leader.cancel()
+    gate.set()
+    assert {answer.text for answer in await asyncio.gather(*others)} == {"A tree."}
+    assert len(heard) == 2
