@@ -7,7 +7,15 @@ Contract suites for most of them are in `sls_plugins.testing.contracts`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -134,6 +142,12 @@ class Index(Protocol):
 
     def ids(self) -> frozenset[str]:
         """All ids that are held."""
+
+    def rebuild(self, live: Iterable[IndexEntry]) -> None:
+        """Hold exactly these entries, without a byte in any file of what was removed."""
+
+    def recall(self, sample: int) -> float:
+        """The share of (so many) stored entries that are found by their own vectors, 0…1."""
 
     def flush(self) -> None:
         """Return when all that was added or removed is durable (at once, if nothing is kept)."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sls_chroma.lock import FolderLock
-from sls_chroma.shelves import CHROMA_ERRORS, Shelves, open_folder, open_server
+from sls_chroma.shelves import CHROMA_ERRORS, Shelves, drop_all, open_folder, open_server
+from sls_chroma.tidying import remove_orphans, tidy
 from sls_chroma.writer import Changes, Place, Writer
 from sls_plugins.cache.memory import MemoryIndex
 from sls_plugins.errors import SettingsError, StorageError
@@ -21,6 +24,7 @@ from sls_plugins.types import IndexEntry, Neighbour, Space, Vector
 __all__ = ["ChromaIndex", "ChromaOptions", "make"]
 
 _LINGER_S = 0.05
+_REMEDY = "where its files are damaged or of another version: sls doctor SETTINGS --rebuild"
 
 
 class ChromaIndex:
@@ -39,8 +43,11 @@ class ChromaIndex:
         dimension: int = 0,
         fingerprint: str = "",
         batch: int = 512,
+        fresh: bool = False,
     ) -> None:
         """Give a `path` (a folder of this process alone) or a server's `url`.
+
+        `fresh` throws away what is there, whatever made it: for rebuilding from rows.
 
         Raises StorageError if the folder is in use or cannot be read, EncoderMismatchError if it
         holds vectors of another encoder or metric, SettingsError if not exactly one place is given.
@@ -54,10 +61,13 @@ class ChromaIndex:
         self._memory = MemoryIndex(dimension)
         self._spaces: dict[str, Space] = {}
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._guard = None if self._shared else FolderLock(Path(self._place))
         with ExitStack() as undo:
             undo.callback(self._release)
-            self._shelves = self._open(fingerprint)
+            if fresh and not self._shared:
+                shutil.rmtree(self._place, ignore_errors=True)
+            self._shelves = self._open(fingerprint, fresh=fresh)
             undo.callback(self._shelves.close)
             self._load()
             undo.pop_all()
@@ -93,10 +103,8 @@ class ChromaIndex:
         found = self._memory.search(space, vector, k)
         if not self._shared or k < 1:
             return found
-        try:
+        with self._told("search failed"):
             others = self._shelves.search(space, vector, k)
-        except CHROMA_ERRORS as error:
-            raise StorageError(self._place, f"search failed: {error}", retryable=True) from error
         best = {one.id: one for one in others} | {one.id: one for one in found}
         return tuple(sorted(best.values(), key=lambda one: (-one.similarity, one.id))[:k])
 
@@ -111,6 +119,36 @@ class ChromaIndex:
         missing = [entry for entry in wanted.values() if self._spaces.get(entry.id) != entry.space]
         if missing:
             self.add(missing)
+
+    def rebuild(self, live: Iterable[IndexEntry]) -> None:
+        """Hold exactly these entries, in new files: of what was removed no byte is left.
+
+        Searches go on meanwhile, and so does adding. A server's own files cannot be tidied from
+        here: stop it, and run `chroma vacuum --path FOLDER`.
+        """
+        self.reconcile(live)
+        self.flush()
+        by_tenant: dict[str, list[IndexEntry]] = {tenant: [] for tenant in self._shelves.tenants}
+        for entry in self._memory.entries():
+            by_tenant.setdefault(entry.space.tenant, []).append(entry)
+        with self._writing, self._told("could not be rebuilt"):
+            for tenant, entries in by_tenant.items():
+                self._shelves.replace(tenant, entries)
+            if not self._shared:
+                tidy(Path(self._place))
+
+    def recall(self, sample: int) -> float:
+        """The share of (so many) stored entries which Chroma finds by their own vectors."""
+        chosen: dict[str, list[IndexEntry]] = {}
+        for entry in islice(self._memory.entries(), sample):
+            chosen.setdefault(entry.space.tenant, []).append(entry)
+        count = sum(map(len, chosen.values()))
+        with self._told("could not be searched"):
+            found = sum(
+                len(entries) * self._shelves.recall(tenant, entries)
+                for tenant, entries in chosen.items()
+            )
+        return found / count if count else 1.0
 
     def flush(self) -> None:
         """Return when all changes are durable. Raises StorageError if they cannot be written."""
@@ -130,15 +168,33 @@ class ChromaIndex:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _open(self, fingerprint: str) -> Shelves:
+    def _open(self, fingerprint: str, *, fresh: bool) -> Shelves:
+        with ExitStack() as undo:
+            try:
+                shared = self._shared
+                client = open_server(self._place) if shared else open_folder(Path(self._place))
+                undo.callback(client.close)
+                if fresh:
+                    drop_all(client, fingerprint)
+                shelves = Shelves(client, self._place, fingerprint, sole=not shared)
+            except CHROMA_ERRORS as error:
+                problem = f"Chroma could not be opened: {error}; {_REMEDY}"
+                raise StorageError(self._place, problem, retryable=self._shared) from error
+            undo.pop_all()
+        return shelves
+
+    @contextmanager
+    def _told(self, problem: str) -> Iterator[None]:
+        """Say which index had what problem."""
         try:
-            client = open_server(self._place) if self._shared else open_folder(Path(self._place))
-            return Shelves(client, self._place, fingerprint, sole=not self._shared)
+            yield
         except CHROMA_ERRORS as error:
-            problem = f"Chroma could not be opened: {error}"
-            raise StorageError(self._place, problem, retryable=self._shared) from error
+            raise StorageError(self._place, f"{problem}: {error}", retryable=True) from error
 
     def _load(self) -> None:
+        if self._shelves.outdated and not self._shared:  # written by another version of Chroma
+            for tenant in self._shelves.tenants:
+                self._shelves.replace(tenant)
         page = list(self._shelves.read())
         self._memory.add(page)
         self._spaces = {entry.id: entry.space for entry in page}
@@ -148,9 +204,15 @@ class ChromaIndex:
         for (tenant, entry_id), entry in changes.items():
             if entry is None:
                 gone.setdefault(tenant, []).append(entry_id)
-        for tenant, ids in gone.items():
-            self._shelves.erase(ids, tenant)
-        self._shelves.write([entry for entry in changes.values() if entry is not None])
+        with self._writing:
+            for tenant, ids in gone.items():
+                self._shelves.erase(ids, tenant)
+            self._shelves.write([entry for entry in changes.values() if entry is not None])
+            worn = self._shelves.worn()
+            for tenant in worn:
+                self._shelves.replace(tenant)
+            if worn and not self._shared:
+                remove_orphans(Path(self._place))
 
     def _release(self) -> None:
         if self._guard is not None:

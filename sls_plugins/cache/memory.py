@@ -7,7 +7,8 @@ written once and only ever marked dead, so a search needs no lock while it multi
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TypeAlias
 
 import numpy as np
@@ -19,6 +20,7 @@ from sls_plugins.types import IndexEntry, Matrix, Neighbour, Space, Vector
 __all__ = ["MemoryIndex"]
 
 _FIRST_ROWS = 4
+_SAME = 0.9999
 
 _Shelf: TypeAlias = "tuple[Matrix, NDArray[np.bool_], list[str], int]"
 
@@ -119,6 +121,34 @@ class MemoryIndex:
         with self._lock:
             return frozenset(self._places)
 
+    def entries(self) -> Iterator[IndexEntry]:
+        """All entries as they are now, with vectors of their own."""
+        with self._lock:
+            places = [(entry_id, space, row) for entry_id, (space, row) in self._places.items()]
+            matrices = {space: rows.matrix for space, rows in self._spaces.items()}
+        for entry_id, space, row in places:
+            yield IndexEntry(id=entry_id, space=space, vector=matrices[space][row].copy())
+
+    def rebuild(self, live: Iterable[IndexEntry]) -> None:
+        """Hold exactly these entries."""
+        wanted = {entry.id: entry for entry in live}
+        self.remove(sorted(self.ids() - wanted.keys()))
+        with self._lock:
+            known = {entry_id: space for entry_id, (space, _) in self._places.items()}
+        self.add([entry for entry in wanted.values() if known.get(entry.id) != entry.space])
+        with self._lock:
+            for space in [*self._spaces]:
+                self._compact(space)
+
+    def recall(self, sample: int) -> float:
+        """The share of (so many) entries that are found by their own vectors."""
+        chosen = list(islice(self.entries(), sample))
+        found = sum(
+            any(one.similarity > _SAME for one in self.search(entry.space, entry.vector, 1))
+            for entry in chosen
+        )
+        return found / len(chosen) if chosen else 1.0
+
     def flush(self) -> None:
         """Nothing is kept, so there is nothing to wait for."""
 
@@ -148,8 +178,12 @@ class MemoryIndex:
         if rows.dead == rows.count:
             del self._spaces[space]
         elif rows.dead > _FIRST_ROWS and 2 * rows.dead > rows.count:
-            rows.compact()
-            self._places.update((one, (space, at)) for at, one in enumerate(rows.ids))
+            self._compact(space)
+
+    def _compact(self, space: Space) -> None:
+        rows = self._spaces[space]
+        rows.compact()
+        self._places.update((one, (space, at)) for at, one in enumerate(rows.ids))
 
 
 def _nearest(shelf: _Shelf, vector: Vector, k: int) -> tuple[Neighbour, ...]:

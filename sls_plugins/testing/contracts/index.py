@@ -122,6 +122,21 @@ class IndexContract:
             index.add([IndexEntry(id="f", space=HERE, vector=unit_vector(1, DIMENSION + 1))])
         assert index.ids() == {"e"}
 
+    def test_it_is_rebuilt_from_what_is_alive(self, index: Index) -> None:
+        """Afterwards it holds exactly what it was given, each entry found by its own vector."""
+        index.add([entry_of(f"e{seed}", seed) for seed in range(20)])
+        index.add([entry_of("moved", 30)])
+        moved = entry_of("moved", 30, Space("two", "b"))
+        index.rebuild([*[entry_of(f"e{seed}", seed) for seed in range(5, 25)], moved])
+        assert index.ids() == {"moved", *[f"e{seed}" for seed in range(5, 25)]}
+        assert [one.id for one in index.search(HERE, unit_vector(24), 1)] == ["e24"]
+        assert [one.id for one in index.search(Space("two", "b"), unit_vector(30), 5)] == ["moved"]
+        index.flush()
+        assert index.recall(100) == 1.0
+        index.rebuild([])
+        assert index.ids() == frozenset()
+        assert index.recall(10) == 1.0
+
     def test_flush_and_close_may_be_called_twice(self, index: Index) -> None:
         """Tidying up is safe at any time."""
         index.add([entry_of("e", 1)])
