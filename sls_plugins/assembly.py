@@ -116,6 +116,8 @@ class _Assembly:
             seed=self.settings.seed,
             lock=lock,
             flights=self._flights(),
+            eraser=stores.eraser,
+            forget_texts=None if shelf is None else shelf.forget,
         )
         closers = [part.close for part in (index, stores.database, shelf) if part is not None]
         return Engine(parts, tuple(closers))

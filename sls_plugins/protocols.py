@@ -26,6 +26,7 @@ from sls_plugins.types import (
     CacheMiss,
     Candidate,
     Decision,
+    Erased,
     Estimate,
     Evidence,
     IndexEntry,
@@ -54,6 +55,7 @@ __all__ = [
     "Context",
     "Encoder",
     "EntryStore",
+    "Eraser",
     "Factory",
     "Grade",
     "Index",
@@ -262,6 +264,16 @@ class SnapshotStore(Protocol):
         """The newest state of this name, its `seq` and its encoder's fingerprint."""
 
 
+class Eraser(Protocol):
+    """Forgets queries in every table."""
+
+    def erase(self, wanted: Selection, is_meant: Callable[[str], bool]) -> Erased:
+        """Delete what is meant; `is_meant` tells whether a query's text is (for `wanted.key`)."""
+
+    def tidy(self) -> None:
+        """Overwrite what deleted rows left in the files."""
+
+
 class Learns(Protocol):
     """Whatever learns from the log, one line at a time."""
 
@@ -356,8 +368,8 @@ class Cache(Learns, Protocol):
     def clear(self, tenant: str, scope_prefix: str = "") -> int:
         """Revoke a tenant's answers whose scope begins so; returns how many."""
 
-    def forget(self, wanted: Selection) -> Sequence[str]:
-        """Delete rows and their vectors; returns the ids of the rows."""
+    def forget(self, ids: Sequence[str]) -> None:
+        """Leave nothing of these rows, which are deleted already, in the index and its files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,12 +88,10 @@ class Holdings:
         self._entries.revoke(ids)
         self.drop(ids)
 
-    def forget(self, wanted: Selection) -> Sequence[str]:
-        """Delete rows, with their aliases and vectors; returns their ids."""
-        ids = self._entries.select(wanted)
-        self._entries.erase(ids)
+    def forget(self, ids: Sequence[str]) -> None:
+        """Make the index anew without these rows, which are deleted already."""
         self.drop(ids)
-        return ids
+        self._index.rebuild(self._entries.vectors(self._fingerprint, self._clock()))
 
     def clear(self, wanted: Selection) -> int:
         """Revoke the live rows that are meant; returns how many."""

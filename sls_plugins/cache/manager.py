@@ -123,10 +123,10 @@ class SemanticCache:
             task=leader.task,
             created_s=self._clock(),
         )
-        pair = self._pair(query, coming, similarity)
+        pair = self._pair(query, coming, similarity, evidence_of([(coming, similarity)]))
         with self._lock:
             verdict = self._acceptance.judge(pair)
-        return verdict.accepted and not self._is_audited(decision_id)
+        return verdict.accepted and not self._is_audited(decision_id, verdict.audit)
 
     def admit(
         self, query: Query, vector: Vector | None, answer: Answer, told: Outcome | None = None
@@ -154,9 +154,9 @@ class SemanticCache:
         """Revoke a tenant's answers whose scope begins so; returns how many."""
         return self._holdings.clear(Selection(tenant=tenant, scope=scope_prefix))
 
-    def forget(self, wanted: Selection) -> Sequence[str]:
-        """Delete rows and their vectors; returns the ids of the rows."""
-        return self._holdings.forget(wanted)
+    def forget(self, ids: Sequence[str]) -> None:
+        """Leave nothing of these rows, which are deleted already, in the index and its files."""
+        self._holdings.forget(ids)
 
     def learn_one(self, outcome: Outcome) -> None:
         """Learn from one line of the log whether the neighbour it names was right."""

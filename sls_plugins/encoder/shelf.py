@@ -66,6 +66,18 @@ class ShelfEncoder:
             out[place] = known[key]
         return out
 
+    def forget(self, texts: Sequence[str]) -> None:
+        """Leave no byte of these texts' embeddings in the file."""
+        try:
+            with self._lock, self._rows:
+                self._rows.execute("PRAGMA secure_delete=ON")
+                keys = [(_key(text),) for text in texts]
+                self._rows.executemany("DELETE FROM shelf WHERE text = ?", keys)
+            with self._lock:
+                self._rows.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise self._wrong(error) from error
+
     def close(self) -> None:
         """Let go of the file."""
         self._rows.close()

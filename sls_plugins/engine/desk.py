@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from sls_plugins import flow
-from sls_plugins.types import Answer, CacheHit, CacheMiss, Query
+from sls_plugins.cache.keys import exact_key
+from sls_plugins.types import Answer, CacheHit, CacheMiss, Erased, Query, Selection
 
 __all__ = ["AsyncEngineCache", "EngineCache"]
 
@@ -47,6 +48,31 @@ class EngineCache:
         """
         return self._parts.cache.clear(tenant, scope_prefix) if self._parts.cache else 0
 
+    def forget(
+        self,
+        *,
+        ids: Sequence[str] = (),
+        tenant: str | None = None,
+        scope: str | None = None,
+        text: str | None = None,
+        older_than_s: float | None = None,
+    ) -> Erased:
+        """Erase queries with their answers, decisions and outcomes, so that no byte is left.
+
+        Decision or row ids; or all of a tenant, of the scopes that begin so, with this text, that
+        are older than so many seconds (what is given narrows the choice). It leaves no text and no
+        vector in any file of this engine, and takes as long as copying them.
+        """
+        before_s = None if older_than_s is None else self._parts.clock() - older_than_s
+        wanted = Selection(
+            ids=tuple(ids) or None,
+            tenant=tenant,
+            scope=scope,
+            key=None if text is None else exact_key(text),
+            before_s=before_s,
+        )
+        return flow.forget(self._parts, wanted)
+
 
 class AsyncEngineCache:
     """`EngineCache` for async hosts: `await async_engine.cache.look_up(query)`."""
@@ -67,6 +93,10 @@ class AsyncEngineCache:
     async def clear(self, tenant: str = "", scope_prefix: str = "") -> int:
         """Never again serve a tenant's answers whose scope begins so; returns how many."""
         return await self._in_thread(partial(self._cache.clear, tenant, scope_prefix))
+
+    async def forget(self, **wanted: Any) -> Erased:
+        """Erase queries with their answers; the keywords are those of `EngineCache.forget`."""
+        return await self._in_thread(partial(self._cache.forget, **wanted))
 
 
 def _drive(parts: flow.Parts, steps: Generator[flow.Effect, Any, ResultT]) -> ResultT:

@@ -14,6 +14,7 @@ from sls_plugins.flow.effects import (
     Reserve,
 )
 from sls_plugins.flow.flights import Flight, Flights, Landed, Landing
+from sls_plugins.flow.forgetting import forget
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.perform import perform
 from sls_plugins.flow.planned import Planned
@@ -37,6 +38,7 @@ __all__ = [
     "Reserve",
     "answer",
     "feedback",
+    "forget",
     "keep",
     "look_up",
     "perform",

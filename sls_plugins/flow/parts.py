@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import RLock
 
@@ -13,6 +13,7 @@ from sls_plugins.protocols import (
     Cache,
     Clock,
     Encoder,
+    Eraser,
     Judge,
     Ledger,
     OutcomeLog,
@@ -32,7 +33,8 @@ class Parts:
 
     `lock` guards predictor, scheduler and learner, which only compute. `cost_usd` prices a call of
     a candidate. `ids` gives decision ids; `seed` together with such an id drives all its draws.
-    Without `flights` nobody waits for another's call.
+    Without `flights` nobody waits for another's call. `eraser` forgets rows, `forget_texts` what
+    else is kept of texts.
     """
 
     candidates: Mapping[str, Candidate]
@@ -52,6 +54,8 @@ class Parts:
     seed: int
     lock: RLock
     flights: Flights | None = None
+    eraser: Eraser | None = None
+    forget_texts: Callable[[Sequence[str]], None] | None = None
 
     def seed_of(self, decision_id: str) -> int:
         """The seed of all draws of one decision: 63 bits, the same in every process."""

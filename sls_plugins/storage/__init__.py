@@ -5,20 +5,19 @@ from __future__ import annotations
 from sls_plugins.storage.accounts import SqlAccounts
 from sls_plugins.storage.database import Database
 from sls_plugins.storage.entries import SqlEntryStore
-from sls_plugins.storage.erasure import Erased, forget_tenant
+from sls_plugins.storage.erasure import SqlEraser
 from sls_plugins.storage.log import SqlOutcomeLog
 from sls_plugins.storage.snapshots import SqlSnapshotStore
 from sls_plugins.storage.stores import Stores, make, open_stores
 
 __all__ = [
     "Database",
-    "Erased",
     "SqlAccounts",
     "SqlEntryStore",
+    "SqlEraser",
     "SqlOutcomeLog",
     "SqlSnapshotStore",
     "Stores",
-    "forget_tenant",
     "make",
     "open_stores",
 ]

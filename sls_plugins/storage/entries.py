@@ -20,7 +20,7 @@ __all__ = ["SqlEntryStore"]
 
 TOPIC = "entries"
 CHUNK_IDS = 500
-FEW_IDS = 5
+FEW_IDS = 10
 
 Fresh: TypeAlias = tuple[Any, ...]
 """What changes in a row: id, good, bad, when it expires."""

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, bindparam, delete, select
 from sls_plugins.errors import StorageError
 from sls_plugins.storage.database import Database
 from sls_plugins.storage.tables import snapshots
-from sls_plugins.types import State
+from sls_plugins.types import State, zeroed
 
-__all__ = ["SqlSnapshotStore"]
+__all__ = ["SqlSnapshotStore", "without_vectors"]
 
 KEPT = 3
 
@@ -71,6 +71,12 @@ class SqlSnapshotStore:
             problem = f"the newest snapshot {name!r} is damaged ({error}): delete its row"
             raise StorageError(self._database.url, problem) from error
         return state, int(row.seq), str(row.fingerprint)
+
+
+def without_vectors(npz: bytes, vectors: frozenset[bytes]) -> bytes | None:
+    """A stored state with zeros in the place of these vectors; None if it holds none of them."""
+    scrubbed = zeroed(_unpacked(npz), vectors)
+    return None if scrubbed is None else _packed(scrubbed)
 
 
 def _packed(state: State) -> bytes:

@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sls_plugins.errors import SettingsError
-from sls_plugins.protocols import Accounts, Clock, Context, EntryStore, OutcomeLog, SnapshotStore
+from sls_plugins.protocols import (
+    Accounts,
+    Clock,
+    Context,
+    EntryStore,
+    Eraser,
+    OutcomeLog,
+    SnapshotStore,
+)
 from sls_plugins.storage.accounts import SqlAccounts
 from sls_plugins.storage.database import Database
 from sls_plugins.storage.entries import SqlEntryStore
+from sls_plugins.storage.erasure import SqlEraser
 from sls_plugins.storage.log import SqlOutcomeLog
 from sls_plugins.storage.snapshots import SqlSnapshotStore
 
@@ -25,6 +34,7 @@ class Stores:
     log: OutcomeLog
     accounts: Accounts
     snapshots: SnapshotStore
+    eraser: Eraser
 
 
 def open_stores(url: str | None, clock: Clock) -> Stores:
@@ -36,6 +46,7 @@ def open_stores(url: str | None, clock: Clock) -> Stores:
         log=SqlOutcomeLog(database),
         accounts=SqlAccounts(database),
         snapshots=SqlSnapshotStore(database),
+        eraser=SqlEraser(database),
     )
 
 

@@ -7,6 +7,7 @@ from sls_plugins.types.answers import (
     CacheEntry,
     CacheHit,
     CacheMiss,
+    Erased,
     Evidence,
     Resident,
     Selection,
@@ -17,7 +18,16 @@ from sls_plugins.types.answers import (
 from sls_plugins.types.decisions import Decision, Estimate, Purse, Reservation
 from sls_plugins.types.outcomes import Feedback, Outcome, OutcomeKind
 from sls_plugins.types.queries import Candidate, Query
-from sls_plugins.types.vectors import IndexEntry, Matrix, Neighbour, Space, State, Vector, unit_rows
+from sls_plugins.types.vectors import (
+    IndexEntry,
+    Matrix,
+    Neighbour,
+    Space,
+    State,
+    Vector,
+    unit_rows,
+    zeroed,
+)
 
 __all__ = [
     "Answer",
@@ -26,6 +36,7 @@ __all__ = [
     "CacheMiss",
     "Candidate",
     "Decision",
+    "Erased",
     "Estimate",
     "Evidence",
     "Feedback",
@@ -46,4 +57,5 @@ __all__ = [
     "Usage",
     "Vector",
     "unit_rows",
+    "zeroed",
 ]

@@ -13,6 +13,7 @@ __all__ = [
     "CacheEntry",
     "CacheHit",
     "CacheMiss",
+    "Erased",
     "Evidence",
     "Resident",
     "Selection",
@@ -180,6 +181,20 @@ class Evidence:
     among: int = 1
     rival: float | None = None
     chance: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """What was forgotten: rows of the cache by id, how many decisions and outcomes, what they held.
+
+    `vectors` are embeddings as little-endian float32.
+    """
+
+    entry_ids: tuple[str, ...] = ()
+    decisions: int = 0
+    outcomes: int = 0
+    texts: tuple[str, ...] = field(default=(), repr=False)
+    vectors: frozenset[bytes] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

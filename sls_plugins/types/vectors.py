@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["IndexEntry", "Matrix", "Neighbour", "Space", "State", "Vector", "unit_rows"]
+__all__ = ["IndexEntry", "Matrix", "Neighbour", "Space", "State", "Vector", "unit_rows", "zeroed"]
 
 Vector: TypeAlias = NDArray[np.float32]
 """One embedding, shape (d,), unit length."""
@@ -51,3 +51,17 @@ def unit_rows(rows: Sequence[Sequence[float]] | NDArray[np.floating]) -> Matrix:
     matrix = np.asarray(rows, dtype=np.float32)
     norms = np.linalg.norm(matrix, axis=-1, keepdims=True)
     return np.asarray(matrix / np.where(norms > 0, norms, 1.0), dtype=np.float32)
+
+
+def zeroed(state: State, vectors: frozenset[bytes]) -> State | None:
+    """A state with zeros in the place of these embeddings (as bytes); None if it holds none."""
+    lengths = {len(vector) for vector in vectors}
+    changed: dict[str, NDArray[np.generic]] = {}
+    for name, array in state.items():
+        if array.ndim != 2 or array.dtype != np.float32 or array.shape[1] * 4 not in lengths:
+            continue
+        rows = [at for at, row in enumerate(array) if row.tobytes() in vectors]
+        if rows:
+            changed[name] = array.copy()
+            changed[name][rows] = 0.0
+    return {**state, **changed} if changed else None

@@ -11,7 +11,7 @@ import numpy as np
 
 from sls_plugins.errors import EncoderMismatchError, InputError
 from sls_plugins.protocols import Clock, Learns, OutcomeLog, SnapshotStore
-from sls_plugins.types import Outcome, State
+from sls_plugins.types import Outcome, State, zeroed
 
 __all__ = ["Keeper", "Learner"]
 
@@ -112,6 +112,14 @@ class Learner:
             while lines := self._log.after(self._seq, PAGE_LINES):
                 for outcome in lines:
                     self._learn(outcome)
+
+    def forget(self, vectors: frozenset[bytes]) -> None:
+        """Put zeros where learners hold one of these embeddings (as bytes)."""
+        with self._lock:
+            for learner in self._learners.values():
+                scrubbed = zeroed(learner.save(), vectors) if vectors else None
+                if scrubbed is not None:
+                    learner.load(scrubbed)
 
     def save(self) -> None:
         """Keep what was learnt so far."""
