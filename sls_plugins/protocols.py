@@ -8,7 +8,6 @@ Contract suites for most of them are in `sls_plugins.testing.contracts`.
 from __future__ import annotations
 
 from collections.abc import (
-    AsyncIterator,
     Awaitable,
     Callable,
     Iterable,
@@ -47,7 +46,6 @@ from sls_plugins.types import (
 __all__ = [
     "Accounts",
     "AsyncCall",
-    "AsyncStreamCall",
     "Cache",
     "Call",
     "Choice",
@@ -67,7 +65,6 @@ __all__ = [
     "Predictor",
     "Scheduler",
     "SnapshotStore",
-    "StreamCall",
     "TokenCounter",
 ]
 
@@ -79,12 +76,6 @@ Call: TypeAlias = Callable[[Candidate, Query], Answer]
 
 AsyncCall: TypeAlias = Callable[[Candidate, Query], Awaitable[Answer]]
 """A provider for async hosts."""
-
-StreamCall: TypeAlias = Callable[[Candidate, Query], Iterator[object]]
-"""A provider that yields the host's own chunks."""
-
-AsyncStreamCall: TypeAlias = Callable[[Candidate, Query], AsyncIterator[object]]
-"""A provider that yields the host's own chunks to async hosts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
