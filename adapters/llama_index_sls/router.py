@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self, cast
 
 from llama_index.core.base.llms.types import (
@@ -142,28 +143,28 @@ class SLSRouterLLM(FunctionCallingLLM):
 
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """`chat` without blocking."""
-        query = await asyncio.to_thread(self._query, kwargs, messages=messages)
+        query = await self._aquery(kwargs, messages=messages)
         return cast("ChatResponse", await self._road.aanswer(query))
 
     async def acomplete(
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponse:
         """`complete` without blocking."""
-        query = await asyncio.to_thread(self._query, kwargs, prompt=prompt, formatted=formatted)
+        query = await self._aquery(kwargs, prompt=prompt, formatted=formatted)
         return cast("CompletionResponse", await self._road.aanswer(query))
 
     async def astream_chat(
         self, messages: Sequence[ChatMessage], **kwargs: Any
     ) -> ChatResponseAsyncGen:
         """`stream_chat` without blocking."""
-        query = await asyncio.to_thread(self._query, kwargs, messages=messages)
+        query = await self._aquery(kwargs, messages=messages)
         return cast("ChatResponseAsyncGen", self._road.astream(query))
 
     async def astream_complete(
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponseAsyncGen:
         """`stream_complete` without blocking."""
-        query = await asyncio.to_thread(self._query, kwargs, prompt=prompt, formatted=formatted)
+        query = await self._aquery(kwargs, prompt=prompt, formatted=formatted)
         return cast("CompletionResponseAsyncGen", self._road.astream(query))
 
     def get_tool_calls_from_response(
@@ -247,6 +248,11 @@ class SLSRouterLLM(FunctionCallingLLM):
         if turn.has_tools:
             deny |= self._toolless
         return replace(query, allow=self._only(name), deny=deny, max_usd=self.max_usd)
+
+    async def _aquery(self, kwargs: Mapping[str, Any], **asked: Any) -> Query:
+        """`_query` beside the loop, for it counts tokens; it sees the caller's tags."""
+        work = partial(copy_context().run, self._query, kwargs, **asked)
+        return await self.engine.as_async().in_thread(work)
 
     def _only(self, name: str | None) -> frozenset[str] | None:
         """The candidate which a call names, if it names one."""

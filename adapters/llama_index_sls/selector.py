@@ -24,7 +24,7 @@ from sls_plugins.types import CacheHit, Decision, Query
 
 __all__ = ["SLSSelector", "SLSSelectorResult"]
 
-BLAME, PRAISE = 5.0, 30.0
+BLAME, PRAISE = 3.0, 12.0
 """One more choice may be tried for so many bad answers of this kind, or for so many good ones."""
 
 ALSO = 0.6

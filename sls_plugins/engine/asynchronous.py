@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 from sls_plugins import flow
 from sls_plugins.engine.boundary import provider
@@ -23,6 +24,9 @@ __all__ = ["AsyncEngine"]
 ChunkT = TypeVar("ChunkT")
 ResultT = TypeVar("ResultT")
 THREADS = 8
+IN_FLIGHT = 16
+"""How much work is handed to the threads at once. The rest waits in line, so that the loop never
+has the results of hundreds of requests to go through before it comes round."""
 
 
 class Blocking(Protocol):
@@ -46,7 +50,10 @@ class AsyncEngine:
         self.parts = engine.parts
         self._close = engine.close
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sls")
-        self.cache = AsyncEngineCache(engine.parts, self._in_thread)
+        self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
+            WeakKeyDictionary()
+        )
+        self.cache = AsyncEngineCache(engine.parts, self.in_thread)
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -75,22 +82,22 @@ class AsyncEngine:
     ) -> AsyncAnswerStream[ChunkT]:
         """The whole flow, chunk by chunk."""
         steps = flow.answer(self.parts, query)
-        return AsyncAnswerStream(self.parts, steps, host, self._in_thread, policy)
+        return AsyncAnswerStream(self.parts, steps, host, self.in_thread, policy)
 
     async def record(self, decision_id: str, answer: Answer) -> None:
         """Tell what came of a decision of `plan`."""
-        await self._in_thread(partial(flow.record, self.parts, decision_id, answer))
+        await self.in_thread(partial(flow.record, self.parts, decision_id, answer))
 
     async def feedback(
         self, decision_id: str, quality: float, *, source: str = "user", weight: float = 1.0
     ) -> None:
         """Say how good an answer was (0…1). Raises InvalidFeedbackError, UnknownDecisionError."""
         told = Feedback(decision_id=decision_id, quality=quality, source=source, weight=weight)
-        await self._in_thread(partial(flow.feedback, self.parts, told))
+        await self.in_thread(partial(flow.feedback, self.parts, told))
 
     async def revoke(self, decision_id: str) -> None:
         """Never again serve the stored answer that this decision made or used."""
-        await self._in_thread(partial(flow.revoke, self.parts, decision_id))
+        await self.in_thread(partial(flow.revoke, self.parts, decision_id))
 
     async def close(self) -> None:
         """Close the engine: save what was learnt; let go of files and threads."""
@@ -101,14 +108,20 @@ class AsyncEngine:
         """Let go of the threads, once they have done what they were given."""
         self._pool.shutdown(wait=True)
 
-    async def _in_thread(self, work: Callable[[], ResultT]) -> ResultT:
-        """Run blocking work. If cancelled meanwhile, wait for it first, so that nothing leaks."""
-        job = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        try:
-            return await asyncio.shield(job)
-        except asyncio.CancelledError:
-            await asyncio.wait([job])
-            raise
+    async def in_thread(self, work: Callable[[], ResultT]) -> ResultT:
+        """Run blocking work in the engine's threads, when its turn comes.
+
+        If cancelled while it runs, wait for it first, so that nothing leaks.
+        """
+        loop = asyncio.get_running_loop()
+        slots = self._slots.setdefault(loop, asyncio.Semaphore(IN_FLIGHT))
+        async with slots:
+            job = loop.run_in_executor(self._pool, work)
+            try:
+                return await asyncio.shield(job)
+            except asyncio.CancelledError:
+                await asyncio.wait([job])
+                raise
 
     async def _drive(self, steps: Generator[flow.Effect, Any, ResultT], call: AsyncCall) -> ResultT:
         """Perform effects until the flow returns."""
@@ -131,7 +144,7 @@ class AsyncEngine:
         if isinstance(effect, flow.Follow) and self.parts.flights is not None:
             return await follow_async(effect.flight, self.parts.flights.wait_s)
         if not isinstance(effect, flow.Call):
-            return await self._in_thread(partial(flow.perform, self.parts, effect))
+            return await self.in_thread(partial(flow.perform, self.parts, effect))
         with provider(effect.candidate.name):
             return await call(effect.candidate, effect.query)
 

@@ -21,6 +21,7 @@ DESCRIPTIONS = (
 )
 
 BROKEN_REPLIES = {
+    "16480-two-for-one": '[{"choice": 2, "reason": "compares"}, {"choice": 1, "reason": "names"}]',
     "23072-zero": '[{"choice": 0, "reason": "first"}]',
     "23072-beyond": '[{"choice": 9, "reason": "last"}]',
     "17344-no-choice": '[{"reason": "there is no choice here"}]',
@@ -68,6 +69,16 @@ async def test_what_an_llm_says_cannot_misroute(engine: Engine, reply: str) -> N
     assert str(router.query("a summarization of the essay")) == "summary"
     assert str(await router.aquery("looking up keywords")) == "keyword"
     assert llm.heard == []
+
+
+@pytest.mark.parametrize("selections", [1, 2])
+async def test_no_more_than_were_asked_for(engine: Engine, selections: int) -> None:
+    """#16480: a selector of one never returns two; one of two never three."""
+    selector = SLSSelector(engine, most=selections)
+    asked = "summarization questions, retrieving specific context, looking up keywords"
+
+    assert 1 <= len(selector.select(tools_metadata(), asked).selections) <= selections
+    assert 1 <= len((await selector.aselect(tools_metadata(), asked)).selections) <= selections
 
 
 def test_one_tool_only(engine: Engine) -> None:

@@ -1,0 +1,1 @@
+"""Figures about SLS in LlamaIndex, printed by ``python -m llama_index_sls.studies.NAME``."""
