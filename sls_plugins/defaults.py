@@ -39,7 +39,13 @@ def sls_indexes() -> Parts:
 @hookimpl
 def sls_predictors() -> Parts:
     """What expects quality, cost and latency."""
-    return {"online": "sls_plugins.predictor.online:make"}
+    return {
+        "forest": "sls_plugins.predictor.batch.forest:make",
+        "joint": "sls_plugins.predictor.batch.joint:make",
+        "online": "sls_plugins.predictor.online:make",
+        "stacked": "sls_plugins.predictor.batch.factories:make_stacked",
+        "transfer": "sls_plugins.predictor.batch.factories:make_transfer",
+    }
 
 
 @hookimpl
