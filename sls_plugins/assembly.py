@@ -24,7 +24,7 @@ from sls_plugins.settings import PartSettings, Settings, load_settings
 from sls_plugins.storage import Stores
 from sls_plugins.tokens import TiktokenCounter, cost_usd, priced
 from sls_plugins.types import Candidate
-from sls_plugins.updater import Keeper, Learner
+from sls_plugins.updates import Learning, Updates
 
 __all__ = ["build"]
 
@@ -86,20 +86,15 @@ class _Assembly:
         aim = self.settings.budget.model_dump(exclude={"usd", "window"})
         scheduler = self._make("scheduler", self.settings.scheduler, context, aim)
         cache, index = self._cache(context, stores)
-        learners = {"predictor": predictor, "scheduler": scheduler}
-        lock = RLock()
-        learner = Learner(
-            learners | ({"cache": cache} if cache else {}),
-            log=stores.log,
-            keeper=Keeper(
-                snapshots=stores.snapshots, fingerprint=encoder.fingerprint, clock=self.clock
-            ),
-            lock=lock,
-            learned=self.plugins.learned,
+        updates = self._updates(stores, encoder.fingerprint)
+        candidates = {candidate.name: candidate for candidate in self.candidates}
+        learner, manager = updates.made(
+            Learning(predictor=predictor, scheduler=scheduler, cache=cache),
+            lambda: self._make("predictor", self.settings.predictor, context),
+            candidates,
         )
-        learner.restore()
         parts = Parts(
-            candidates={candidate.name: candidate for candidate in self.candidates},
+            candidates=candidates,
             encoder=encoder,
             tokens=TiktokenCounter(folder=self.settings.folder),
             cost_usd=cost_usd,
@@ -108,19 +103,33 @@ class _Assembly:
             scheduler=scheduler,
             ledger=self._ledger(stores),
             log=stores.log,
+            opinions=stores.feedback,
             learner=learner,
+            manager=manager,
             judges=tuple(self._judges(context)),
             plugins=self.plugins,
             clock=self.clock,
             ids=ids,
             seed=self.settings.seed,
-            lock=lock,
+            lock=updates.lock,
             flights=self._flights(),
             eraser=stores.eraser,
             forget_texts=None if shelf is None else shelf.forget,
         )
-        closers = [part.close for part in (index, stores.database, shelf) if part is not None]
+        background = updates.background(manager, learner)
+        closing = (background, index, stores.database, shelf)
+        closers = [part.close for part in closing if part is not None]
         return Engine(parts, tuple(closers))
+
+    def _updates(self, stores: Stores, fingerprint: str) -> Updates:
+        return Updates(
+            stores=stores,
+            plugins=self.plugins,
+            settings=self.settings.learning,
+            fingerprint=fingerprint,
+            clock=self.clock,
+            lock=RLock(),
+        )
 
     def _encoder(self, context: Context) -> tuple[Encoder, ShelfEncoder | None]:
         """The encoder behind its memo, and the shelf between them, if there is one."""

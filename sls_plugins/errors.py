@@ -132,13 +132,15 @@ class InvalidFeedbackError(InputError):
 class UnknownDecisionError(InputError):
     """Feedback names a decision that is not in the database."""
 
-    def __init__(self, decision_id: str) -> None:
-        """Keep the id that nobody knows."""
+    def __init__(self, decision_id: str, *, kept: bool = False) -> None:
+        """Keep the id that nobody knows; `kept`: what was said of it waits for it."""
+        waits = "; what was said is kept, and counts once the decision is known" if kept else ""
         super().__init__(
             f"no decision {decision_id!r} is known: check the id, and that this engine uses the "
-            "database in which the decision was made"
+            f"database in which the decision was made{waits}"
         )
         self.decision_id = decision_id
+        self.kept = kept
 
 
 class UnknownCandidateError(InputError):

@@ -22,7 +22,7 @@ from typing import TypeAlias
 import pluggy
 
 from sls_plugins.protocols import Factory
-from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Outcome, Query
+from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Event, Outcome, Query
 
 __all__ = ["PROJECT", "Parts", "hookimpl", "hookspec"]
 
@@ -77,6 +77,11 @@ def sls_decided(query: Query, decision: Decision | CacheHit) -> None:
 @hookspec
 def sls_answered(query: Query, answer: Answer) -> None:
     """Observer: the caller got this answer."""
+
+
+@hookspec
+def sls_event(event: Event) -> None:
+    """Observer: the updater noticed something (drift, a new price) or did something (a refit)."""
 
 
 @hookspec

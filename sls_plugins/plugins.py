@@ -22,7 +22,7 @@ from sls_plugins import hookspecs
 from sls_plugins.errors import MissingExtraError, PluginError, SettingsError, SLSError
 from sls_plugins.hookspecs import PROJECT
 from sls_plugins.protocols import Context, Factory, Grade, Judge
-from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Outcome, Query
+from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Event, Outcome, Query
 
 __all__ = ["EXTRAS", "LOAD_VARIABLE", "Kind", "Plugins", "Registered", "ask_judge"]
 
@@ -84,6 +84,17 @@ class _Function:
             logger.exception("plugin %r: %s failed; nobody else notices", self.plugin, self.hook)
 
 
+@dataclass(frozen=True, slots=True)
+class _Events:
+    """Tells observers what the updater noticed or did."""
+
+    observers: tuple[_Function, ...]
+
+    def __call__(self, event: Event) -> None:
+        for observer in self.observers:
+            observer.tell(event=event)
+
+
 class Plugins:
     """The plugins of one engine: registries of parts by name, and observers.
 
@@ -103,6 +114,7 @@ class Plugins:
         self._decided = _functions(manager, "sls_decided")
         self._answered = _functions(manager, "sls_answered")
         self._learned = _functions(manager, "sls_learned")
+        self.event = _Events(_functions(manager, "sls_event"))
 
     @classmethod
     def load(

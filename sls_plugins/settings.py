@@ -23,7 +23,14 @@ from pydantic import (
 from sls_plugins.errors import SettingsError
 from sls_plugins.types import Candidate
 
-__all__ = ["Budget", "CacheSettings", "PartSettings", "Settings", "load_settings"]
+__all__ = [
+    "Budget",
+    "CacheSettings",
+    "LearningSettings",
+    "PartSettings",
+    "Settings",
+    "load_settings",
+]
 
 
 class _Frozen(BaseModel):
@@ -96,6 +103,24 @@ class CacheSettings(_Frozen):
     single_flight_s: Annotated[float, Field(ge=0)] = 30.0
 
 
+class LearningSettings(_Frozen):
+    """Learning beside requests, in a background thread (for a database that outlives the process).
+
+    `every_s`: seconds between its rounds (0: none; 2 for a file or a server). `refit_every`: lines
+    of the log between refits (0: never). `per_alarm`: outcomes between two false alarms of drift,
+    at least, on average. `keep_days`: how long lines are kept. `sources`: how reliable (0…1)
+    sources of feedback are. `busy`: share of a processor that the background may take, about.
+    """
+
+    every_s: Annotated[float, Field(ge=0)] = 2.0
+    refit_every: Annotated[int, Field(ge=0)] = 10_000
+    refit_window: Annotated[int, Field(gt=0)] = 4000
+    per_alarm: Annotated[float, Field(ge=100)] = 100_000.0
+    keep_days: Annotated[float, Field(gt=0)] | None = None
+    sources: dict[str, Annotated[float, Field(gt=0.5, le=1)]] = Field(default_factory=dict)
+    busy: Annotated[float, Field(gt=0, lt=1)] = 0.3
+
+
 class PartSettings(_Frozen):
     """A part by name, with its own options."""
 
@@ -126,6 +151,7 @@ class Settings(_Frozen):
     predictor: Part = PartSettings(name="online")
     scheduler: Part = PartSettings(name="lagrange")
     judges: tuple[Part, ...] = ()
+    learning: LearningSettings = LearningSettings()
     database: str | None = None
     folder: Path | None = None
     embeddings: Path | None = None

@@ -22,6 +22,7 @@ from sls_plugins.cli.front import front
 from sls_plugins.cli.plugins import plugins
 from sls_plugins.cli.replay import replay
 from sls_plugins.cli.study import study
+from sls_plugins.cli.updates import events, feedback, snapshot, whatif
 from sls_plugins.errors import SLSError
 
 __all__ = ["app"]
@@ -69,5 +70,8 @@ def root(
     """SLS: a scheduler for large language models."""
 
 
-for command in (demo, replay, cache_replay, front, bench, study, plugins, doctor):
+for command in (demo, replay, cache_replay, front, bench, study, plugins, doctor, events, whatif):
     app.command()(command)
+
+app.add_typer(feedback, name="feedback")
+app.add_typer(snapshot, name="snapshot")

@@ -89,10 +89,22 @@ class AsyncEngine:
         await self.in_thread(partial(flow.record, self.parts, decision_id, answer))
 
     async def feedback(
-        self, decision_id: str, quality: float, *, source: str = "user", weight: float = 1.0
+        self,
+        decision_id: str,
+        quality: float,
+        *,
+        source: str = "user",
+        weight: float = 1.0,
+        feedback_id: str = "",
     ) -> None:
         """Say how good an answer was (0…1). Raises InvalidFeedbackError, UnknownDecisionError."""
-        told = Feedback(decision_id=decision_id, quality=quality, source=source, weight=weight)
+        told = Feedback(
+            decision_id=decision_id,
+            quality=quality,
+            source=source,
+            weight=weight,
+            id=feedback_id,
+        )
         await self.in_thread(partial(flow.feedback, self.parts, told))
 
     async def revoke(self, decision_id: str) -> None:

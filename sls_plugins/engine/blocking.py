@@ -10,6 +10,7 @@ from sls_plugins import flow
 from sls_plugins.engine.asynchronous import AsyncEngine
 from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.desk import EngineCache
+from sls_plugins.engine.learnt import EngineUpdates
 from sls_plugins.engine.stream_hosts import RAISES, StreamHost, StreamPolicy
 from sls_plugins.engine.streams import AnswerStream
 from sls_plugins.engine.waiting import follow
@@ -36,6 +37,7 @@ class Engine:
         self.parts = parts
         self._closers = closers
         self.cache = EngineCache(parts)
+        self.updates = EngineUpdates(parts, self.plan)
         self._open = True
         self._twin = AsyncEngine(self)
 
@@ -77,13 +79,26 @@ class Engine:
         flow.record(self.parts, decision_id, answer)
 
     def feedback(
-        self, decision_id: str, quality: float, *, source: str = "user", weight: float = 1.0
+        self,
+        decision_id: str,
+        quality: float,
+        *,
+        source: str = "user",
+        weight: float = 1.0,
+        feedback_id: str = "",
     ) -> None:
         """Say how good an answer was (0…1), at once or days later, in any process.
 
-        Raises InvalidFeedbackError or UnknownDecisionError; nothing is learnt then.
+        The same `feedback_id` is taken in once; with another grade it is a correction. Raises
+        InvalidFeedbackError, or UnknownDecisionError: the grade then waits for its decision.
         """
-        told = Feedback(decision_id=decision_id, quality=quality, source=source, weight=weight)
+        told = Feedback(
+            decision_id=decision_id,
+            quality=quality,
+            source=source,
+            weight=weight,
+            id=feedback_id,
+        )
         flow.feedback(self.parts, told)
 
     def revoke(self, decision_id: str) -> None:

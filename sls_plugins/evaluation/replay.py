@@ -29,17 +29,26 @@ class ReplayOptions:
 
     `feedback_rate` (0…1) is the share of called answers that are ever graded, `feedback_delay` how
     many queries later their grades come. Rows of `warm_split` come first and count in no figure.
+    `wrong` is the share of labels that are the wrong way round; `complaints` says how many times
+    likelier a failure is to be told of than a success; `source` is who tells.
     """
 
     feedback_rate: float = 1.0
     feedback_delay: int = 0
     warm_split: str | None = None
     seed: int = 0
+    wrong: float = 0.0
+    complaints: float = 1.0
+    source: str = "trace"
 
     def __post_init__(self) -> None:
         """Refuse an impossible world."""
         if not 0 <= self.feedback_rate <= 1:
             raise ValueError(f"feedback_rate must be within 0…1, not {self.feedback_rate}")
+        if not 0 <= self.wrong < 0.5:
+            raise ValueError(f"wrong must be within 0…0.5, not {self.wrong}")
+        if not self.complaints > 0:
+            raise ValueError(f"complaints must be more than 0, not {self.complaints}")
         if self.feedback_delay < 0:
             raise ValueError(f"feedback_delay must be 0 or more, not {self.feedback_delay}")
 
@@ -109,6 +118,7 @@ class _Run:
         self._prompts = {row.query_id: row.prompt for row in rows}
         self._grades: deque[_Grade] = deque()
         self._number = 0
+        self._usual = 0.8  # running mean of the quality of called answers
 
     def decide(self, row: RoutingRow, *, warm: bool) -> Decided:
         """Let the engine answer one row, then bring the grades that are due."""
@@ -175,19 +185,28 @@ class _Run:
         )
 
     def _expect_grade(self, row: RoutingRow, decision_id: str, quality: float) -> None:
-        if _draw(self._options.seed, row.query_id) < self._options.feedback_rate:
-            due = self._number + self._options.feedback_delay
-            self._grades.append(_Grade(due, decision_id, quality))
+        options = self._options
+        self._usual += (quality - self._usual) / min(self._number + 20, 500)
+        # Rates of good and bad answers differ by the ratio, and are `feedback_rate` on average.
+        ratio = options.complaints
+        usual = self._usual + ratio * (1.0 - self._usual)
+        rate = options.feedback_rate * (quality + ratio * (1.0 - quality)) / usual
+        if _draw(f"feedback:{options.seed}:{row.query_id}") < rate:
+            due = self._number + options.feedback_delay
+            turned = _draw(f"wrong:{options.seed}:{row.query_id}") < options.wrong
+            self._grades.append(_Grade(due, decision_id, 1.0 - quality if turned else quality))
 
     def _deliver(self, number: int) -> None:
         while self._grades and self._grades[0].due <= number:
             grade = self._grades.popleft()
-            self._engine.feedback(grade.decision_id, quality=grade.quality, source="trace")
+            self._engine.feedback(
+                grade.decision_id, quality=grade.quality, source=self._options.source
+            )
 
 
-def _draw(seed: int, query_id: str) -> float:
-    """A number in 0…1 that depends on nothing that happens: only on seed and query."""
-    digest = hashlib.blake2b(f"feedback:{seed}:{query_id}".encode(), digest_size=8).digest()
+def _draw(name: str) -> float:
+    """A number in 0…1 that depends on nothing that happens: only on purpose, seed and query."""
+    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
 
 

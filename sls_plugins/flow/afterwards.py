@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sls_plugins.errors import InputError, UnknownCandidateError
+from sls_plugins.errors import InputError, UnknownCandidateError, UnknownDecisionError
 from sls_plugins.flow.effects import Finish
 from sls_plugins.flow.parts import Parts
-from sls_plugins.flow.perform import log_outcome, perform
+from sls_plugins.flow.perform import observe, perform
 from sls_plugins.flow.request import completed
 from sls_plugins.types import Answer, Feedback, OutcomeKind, Source
+from sls_plugins.updater import joined_line
 
 __all__ = ["feedback", "record", "revoke"]
 
@@ -43,21 +44,20 @@ def record(parts: Parts, decision_id: str, answer: Answer) -> None:
 
 
 def feedback(parts: Parts, told: Feedback) -> None:
-    """Take in a grade. Raises UnknownDecisionError."""
-    known = parts.log.find(told.decision_id)
-    graded = replace(
-        known,
-        kind=OutcomeKind.GRADED,
-        seq=0,
-        quality=told.quality,
-        quality_source=told.source,
-        weight=told.weight,
-        usage=None,
-        cost_usd=None,
-        latency_s=None,
-        created_s=parts.clock(),
-    )
-    log_outcome(parts, graded)
+    """Take in a grade; one with an id that is known changes nothing, unless it is a correction.
+
+    Raises UnknownDecisionError: the grade is then kept, and joined once its decision is known.
+    """
+    now_s = parts.clock()
+    try:
+        known = parts.log.find(told.decision_id)
+    except UnknownDecisionError as error:
+        parts.opinions.wait(told, now_s)
+        raise UnknownDecisionError(told.decision_id, kept=True) from error
+    line = joined_line(known, told, now_s)
+    logged = parts.opinions.append(line, told) if told.id else parts.log.append(line)
+    if logged is not None:
+        observe(parts, logged)
 
 
 def revoke(parts: Parts, decision_id: str) -> None:

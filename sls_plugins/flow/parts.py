@@ -22,7 +22,7 @@ from sls_plugins.protocols import (
     TokenCounter,
 )
 from sls_plugins.types import Candidate, Usage
-from sls_plugins.updater import Learner
+from sls_plugins.updater import FeedbackStore, Learner, Manager
 
 __all__ = ["Parts"]
 
@@ -46,7 +46,9 @@ class Parts:
     scheduler: Scheduler
     ledger: Ledger
     log: OutcomeLog
+    opinions: FeedbackStore
     learner: Learner
+    manager: Manager
     judges: tuple[Judge, ...]
     plugins: Plugins
     clock: Clock

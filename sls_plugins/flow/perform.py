@@ -27,7 +27,7 @@ from sls_plugins.flow.receipts import overhear
 from sls_plugins.scheduler import eligible
 from sls_plugins.types import CacheHit, Decision, Estimate, Outcome, Query, Usage, Vector
 
-__all__ = ["log_outcome", "perform"]
+__all__ = ["log_outcome", "observe", "perform"]
 
 
 def perform(parts: Parts, effect: Effect) -> object:
@@ -133,10 +133,15 @@ def _warmed(parts: Parts, query: Query, estimates: Sequence[Estimate]) -> tuple[
 def log_outcome(parts: Parts, outcome: Outcome) -> Outcome:
     """Append an outcome, bring cache rows up to date, let the learners read it."""
     logged = parts.log.append(outcome)
+    observe(parts, logged)
+    return logged
+
+
+def observe(parts: Parts, logged: Outcome) -> None:
+    """Bring cache rows up to date with an appended line, let the learners read it."""
     if parts.cache is not None:
         parts.cache.observe(logged)
     parts.learner.observe(logged)
-    return logged
 
 
 def _finish(parts: Parts, effect: Finish) -> None:

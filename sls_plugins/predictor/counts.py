@@ -49,6 +49,11 @@ class Counts:
         self.weights[row, column] = keep * self.weights[row, column] + weight
         self.residuals[row] = keep * self.residuals[row] + (weight * residual, weight)
 
+    def forget(self, column: int, share: float) -> None:
+        """Let a share of what was seen of one candidate count no longer."""
+        self.sums[:, column] *= 1.0 - share
+        self.weights[:, column] *= 1.0 - share
+
     def _take(self, key: int) -> int:
         row = self.added % self.rows
         self._places.pop(int(self.keys[row]), None)

@@ -63,6 +63,12 @@ class LinearBank:
             covariance *= 1.0 - self.drift
             covariance.flat[:: self.prior.size + 1] += self.drift * self.prior
 
+    def forget(self, row: int, share: float) -> None:
+        """Doubt a row's weights again, as if a share of what it learnt had not been seen."""
+        covariance = self.covariance[row]
+        covariance *= 1.0 - share
+        covariance.flat[:: self.prior.size + 1] += share * self.prior
+
     def reset(self) -> None:
         """Forget everything; the rows stay."""
         rows = len(self.weights)

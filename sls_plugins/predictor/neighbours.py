@@ -31,6 +31,10 @@ class Neighbours:
         self.facts[row] = facts
         self.added += 1
 
+    def forget(self, column: int, share: float) -> None:
+        """Let a share of one candidate's outcomes count no longer."""
+        self.facts[self.columns == column, 2] *= 1.0 - share
+
     def near(self, vector: Vector, columns: int) -> tuple[Floats, Floats, Floats]:
         """Sums over near outcomes: quality and weight per candidate; (residual, weight) of all."""
         used = min(self.added, self.size)

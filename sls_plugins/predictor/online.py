@@ -100,6 +100,12 @@ class OnlinePredictor:
         if outcome.quality is not None:
             self._quality.learn(seen, row, outcome.quality, min(outcome.weight, 10.0))
 
+    def forget(self, candidate: str, share: float) -> None:
+        """Let a share (0…1) of a candidate's grades count no longer; unknown names are ignored."""
+        row = self._rows.get(candidate)
+        if row is not None:
+            self._quality.forget(row, share)
+
     def _row_of(self, outcome: Outcome) -> int:
         row = self._rows.get(outcome.candidate)
         if row is None:

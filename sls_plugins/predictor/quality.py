@@ -155,6 +155,13 @@ class QualityModel:
         self._learn_linear(seen, trail.low, row, quality, weight)
         self._learn_places(seen, row, (quality, quality - stacked), weight)
 
+    def forget(self, row: int, share: float) -> None:
+        """Let a share of what was learnt of one candidate count no longer: it has changed."""
+        for bank in (self.slow, self.fast):
+            bank.forget(row, share)
+        for table in (self.tasks, self.pattern, self.exact, self.near):
+            table.forget(row, share)
+
     def _learn_linear(
         self, seen: Seen, low: Floats, row: int, quality: float, weight: float
     ) -> None:

@@ -110,6 +110,10 @@ class LagrangeScheduler:
             self._pacer.grade(outcome.quality)
             self._safety.graded(outcome.query.id, estimate, outcome.quality)
 
+    def forget(self, candidate: str, share: float) -> None:
+        """Let a candidate that has changed be tried again, as if it had hardly been asked."""
+        self._safety.forget(candidate, share)
+
     def save(self) -> State:
         """All learnt state as arrays."""
         return self._pacer.save("pacer") | self._safety.save("safety")

@@ -141,6 +141,10 @@ class Safety:
             lowest, highest = -1.5 - 1.0 / self.share, 1.5 + 1.0 / (1.0 - self.share - TRYING)
             self.duel.learn(min(max(difference, lowest), highest), lowest, highest)
 
+    def forget(self, candidate: str, share: float) -> None:
+        """A share (0…1) of what was asked of a candidate counts no longer: it is tried."""
+        self.standing.forget(candidate, share)
+
     def save(self, name: str) -> dict[str, NDArray[np.generic]]:
         """The arrays under names that start with `name`."""
         kept = np.array(list(self.pending.values()), dtype=np.float64).reshape(-1, 3)

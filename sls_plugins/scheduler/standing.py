@@ -82,6 +82,14 @@ class Standing:
         """A candidate was chosen."""
         self.asked[self.rows([name])] += 1.0
 
+    def forget(self, name: str, share: float) -> None:
+        """Let a share of what is known of a candidate count no longer."""
+        if name in self.names:
+            row = self.names.index(name)
+            self.asked[row] *= (1.0 - share) ** 2  # who has changed is as good as never asked
+            for sums in (self.errors, self.expected):
+                sums[row] *= 1.0 - share
+
     def grade(self, estimate: Estimate, quality: float, propensity: float) -> None:
         """The chosen candidate's answer was this good."""
         (row,) = self.rows([estimate.candidate])

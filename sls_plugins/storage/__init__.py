@@ -6,7 +6,9 @@ from sls_plugins.storage.accounts import SqlAccounts
 from sls_plugins.storage.database import Database
 from sls_plugins.storage.entries import SqlEntryStore
 from sls_plugins.storage.erasure import SqlEraser
+from sls_plugins.storage.events import SqlEventStore
 from sls_plugins.storage.log import SqlOutcomeLog
+from sls_plugins.storage.opinions import SqlFeedbackStore
 from sls_plugins.storage.snapshots import SqlSnapshotStore
 from sls_plugins.storage.stores import Stores, make, open_stores
 
@@ -15,6 +17,8 @@ __all__ = [
     "SqlAccounts",
     "SqlEntryStore",
     "SqlEraser",
+    "SqlEventStore",
+    "SqlFeedbackStore",
     "SqlOutcomeLog",
     "SqlSnapshotStore",
     "Stores",

@@ -56,6 +56,11 @@ class Database:
         return self._place.shown
 
     @property
+    def in_memory(self) -> bool:
+        """Nothing outlives the process, and no other sees it."""
+        return self._place.in_memory
+
+    @property
     def failures(self) -> tuple[Exception, ...]:
         """Why writes behind were lost: the newest hundred, oldest first."""
         return self._losses.newest

@@ -20,7 +20,7 @@ from sls_plugins.storage.log_codec import (
     outcome_values,
 )
 from sls_plugins.storage.quick import QuickInsert
-from sls_plugins.storage.tables import decisions, outcomes
+from sls_plugins.storage.tables import decisions, outcomes, runs
 from sls_plugins.types import (
     CacheHit,
     Decision,
@@ -95,6 +95,7 @@ _AFTER = (
 _DECISION = select(_made.id, _made.candidate, _made.receipt, _made.created_s).where(
     _made.id == bindparam("decision_id"), _made.source == Source.MODEL.value
 )
+_RUN = select(runs.c.decision_id).where(runs.c.run_id == bindparam("run_id"))
 _LAST = select(func.max(_lines.seq))
 
 
@@ -175,8 +176,10 @@ class SqlOutcomeLog:
     def _find(self, statement: Any, decision_id: str) -> Row[Any]:
         wanted = {"decision_id": decision_id}
         rows = self._rows(statement, wanted)
-        if not rows:  # it may be on its way
+        if not rows:  # it may be on its way, or be a host's name of a run
             self._database.flush()
+            named = self._rows(_RUN, {"run_id": decision_id})
+            wanted = {"decision_id": named[0].decision_id} if named else wanted
             rows = self._rows(statement, wanted)
         if not rows:
             raise UnknownDecisionError(decision_id)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from sls_plugins.errors import StorageError
 from sls_plugins.storage.database import Database
 from sls_plugins.storage.tables import snapshots
 from sls_plugins.types import State, zeroed
 
-__all__ = ["SqlSnapshotStore", "without_vectors"]
+__all__ = ["Kept", "SqlSnapshotStore", "packed", "unpacked", "without_vectors"]
 
 KEPT = 3
 
@@ -33,6 +34,25 @@ _LOAD = (
     .order_by(snapshots.c.id.desc())
     .limit(1)
 )
+_LIST = select(
+    snapshots.c.id,
+    snapshots.c.name,
+    snapshots.c.seq,
+    snapshots.c.fingerprint,
+    snapshots.c.created_s,
+    func.length(snapshots.c.npz).label("size"),
+).order_by(snapshots.c.id.desc())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One kept state: its name, the line it has learnt up to, its encoder, when, bytes."""
+
+    name: str
+    seq: int
+    fingerprint: str
+    created_s: float
+    size: int
 
 
 class SqlSnapshotStore:
@@ -48,7 +68,7 @@ class SqlSnapshotStore:
             "seq": seq,
             "fingerprint": fingerprint,
             "created_s": now_s,
-            "npz": _packed(state),
+            "npz": packed(state),
         }
 
         def insert(sql: Connection) -> None:
@@ -56,6 +76,20 @@ class SqlSnapshotStore:
             sql.execute(_OUTDATED, {"named": name})
 
         self._database.write(insert)
+
+    def listed(self) -> list[Kept]:
+        """All that is kept, newest first."""
+        rows = self._database.read(lambda sql: sql.execute(_LIST).all())
+        return [
+            Kept(
+                name=row.name,
+                seq=int(row.seq),
+                fingerprint=row.fingerprint,
+                created_s=row.created_s,
+                size=int(row.size),
+            )
+            for row in rows
+        ]
 
     def load(self, name: str) -> tuple[State, int, str] | None:
         """The newest state of this name, its `seq` and its encoder's fingerprint.
@@ -66,7 +100,7 @@ class SqlSnapshotStore:
         if row is None:
             return None
         try:
-            state = _unpacked(row.npz)
+            state = unpacked(row.npz)
         except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
             problem = f"the newest snapshot {name!r} is damaged ({error}): delete its row"
             raise StorageError(self._database.url, problem) from error
@@ -75,11 +109,11 @@ class SqlSnapshotStore:
 
 def without_vectors(npz: bytes, vectors: frozenset[bytes]) -> bytes | None:
     """A stored state with zeros in the place of these vectors; None if it holds none of them."""
-    scrubbed = zeroed(_unpacked(npz), vectors)
-    return None if scrubbed is None else _packed(scrubbed)
+    scrubbed = zeroed(unpacked(npz), vectors)
+    return None if scrubbed is None else packed(scrubbed)
 
 
-def _packed(state: State) -> bytes:
+def packed(state: State) -> bytes:
     """An .npz file. Written here because `numpy.savez` cannot take every name as a keyword."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -89,7 +123,8 @@ def _packed(state: State) -> bytes:
     return buffer.getvalue()
 
 
-def _unpacked(blob: bytes) -> State:
+def unpacked(blob: bytes) -> State:
+    """The state of an .npz file, read without pickle. Raises ValueError, OSError or BadZipFile."""
     with zipfile.ZipFile(io.BytesIO(blob)) as archive:
         return {name.removesuffix(".npy"): _array(archive, name) for name in archive.namelist()}
 

@@ -13,13 +13,15 @@ from sls_plugins.protocols import (
     EntryStore,
     Eraser,
     OutcomeLog,
-    SnapshotStore,
 )
 from sls_plugins.storage.accounts import SqlAccounts
 from sls_plugins.storage.database import Database
 from sls_plugins.storage.entries import SqlEntryStore
 from sls_plugins.storage.erasure import SqlEraser
+from sls_plugins.storage.events import SqlEventStore
 from sls_plugins.storage.log import SqlOutcomeLog
+from sls_plugins.storage.opinions import SqlFeedbackStore
+from sls_plugins.storage.retention import SqlRetention
 from sls_plugins.storage.snapshots import SqlSnapshotStore
 
 __all__ = ["Stores", "make", "open_stores"]
@@ -33,8 +35,11 @@ class Stores:
     entries: EntryStore
     log: OutcomeLog
     accounts: Accounts
-    snapshots: SnapshotStore
     eraser: Eraser
+    snapshots: SqlSnapshotStore
+    feedback: SqlFeedbackStore
+    events: SqlEventStore
+    retention: SqlRetention
 
 
 def open_stores(url: str | None, clock: Clock) -> Stores:
@@ -47,6 +52,9 @@ def open_stores(url: str | None, clock: Clock) -> Stores:
         accounts=SqlAccounts(database),
         snapshots=SqlSnapshotStore(database),
         eraser=SqlEraser(database),
+        feedback=SqlFeedbackStore(database),
+        events=SqlEventStore(database),
+        retention=SqlRetention(database),
     )
 
 

@@ -16,6 +16,7 @@ from sls_plugins.types.answers import (
     Usage,
 )
 from sls_plugins.types.decisions import Decision, Estimate, Purse, Reservation
+from sls_plugins.types.events import Event
 from sls_plugins.types.outcomes import Feedback, Outcome, OutcomeKind
 from sls_plugins.types.queries import Candidate, Query
 from sls_plugins.types.vectors import (
@@ -38,6 +39,7 @@ __all__ = [
     "Decision",
     "Erased",
     "Estimate",
+    "Event",
     "Evidence",
     "Feedback",
     "IndexEntry",

@@ -25,12 +25,17 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
-    """What somebody says about an answer, now or days later. `quality` is 0…1."""
+    """What somebody says about an answer, now or days later. `quality` is 0…1.
+
+    `decision_id` may be a host's run id. Opinions with an `id` are taken in once, however often
+    they are told; the same id with another grade is a correction.
+    """
 
     decision_id: str
     quality: float
     source: str = "user"
     weight: float = 1.0
+    id: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be learnt from."""

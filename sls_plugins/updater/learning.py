@@ -45,6 +45,11 @@ class Keeper:
             )
         return state, seq
 
+    def saved_seq(self) -> int:
+        """The line up to which the newest kept state has learnt; 0 without any."""
+        found = self.snapshots.load(SNAPSHOT)
+        return 0 if found is None else found[1]
+
     def save(self, state: State, seq: int) -> None:
         """Keep a state that has learnt the log up to `seq`."""
         self.snapshots.save(
@@ -56,7 +61,8 @@ class Learner:
     """Feeds each line of the log to all learners, and saves their state every so many lines.
 
     After a restart the newest snapshot is loaded and the lines after it are read again, so nothing
-    that reached the log is lost and nothing is learnt twice.
+    that reached the log is lost and nothing is learnt twice. One thread reads at a time; others
+    that come with a line leave it to that one and go on.
     """
 
     def __init__(
@@ -68,50 +74,90 @@ class Learner:
         lock: RLock,
         learned: Callable[[Outcome], None],
     ) -> None:
-        """`learned` is told of each line; `lock` guards the learners."""
+        """`learned` is told of each line; `lock` guards the learners, for one line at a time."""
         self._learners = dict(learners)
         self._log = log
         self._keeper = keeper
         self._lock = lock
         self._learned = learned
+        self._turn = RLock()
         self._seq = 0
+        self._early: dict[int, Outcome] = {}  # lines of this process that are not learnt yet
         self._saved_seq = 0
+        self._wake: Callable[[], None] | None = None
 
     @property
     def seq(self) -> int:
         """The last line that was learnt."""
         return self._seq
 
+    @property
+    def keeper(self) -> Keeper:
+        """Where its state is kept."""
+        return self._keeper
+
+    @property
+    def turn(self) -> RLock:
+        """Who holds it keeps others from learning meanwhile; decisions go on."""
+        return self._turn
+
+    def wake_by(self, wake: Callable[[], None] | None) -> None:
+        """Leave other processes' lines to a reader in the background, which this wakes."""
+        self._wake = wake
+
     def restore(self) -> None:
         """Load the newest snapshot, then read on. Raises EncoderMismatchError."""
-        with self._lock:
+        with self._turn, self._lock:
             found = self._keeper.load()
             if found is not None:
                 state, self._seq = found
                 self._saved_seq = self._seq
                 for name, learner in self._learners.items():
-                    learner.load(_under(state, name))
+                    if own := _under(state, name):
+                        learner.load(own)
             self.catch_up()
 
     def observe(self, outcome: Outcome) -> None:
         """Learn a line that was just appended, and before it any that others appended."""
-        with self._lock:
-            if outcome.seq == self._seq + 1:
-                self._learn(outcome)
-            elif outcome.seq > self._seq:
-                self.catch_up()
-            due = self._seq - self._saved_seq >= self._keeper.every
+        self._early[outcome.seq] = outcome
+        while self._early and self._turn.acquire(blocking=False):
+            try:
+                self._learn_early()
+                if self._early and self._wake is None:
+                    self.catch_up()
+                due = self._seq - self._saved_seq >= self._keeper.every
+                if due:
+                    self._saved_seq = self._seq  # others need not save it, too
+            finally:
+                self._turn.release()
             if due:
-                self._saved_seq = self._seq  # others need not save it, too
-        if due:
-            self.save()
+                self.save()
+            if self._early and self._wake is not None and self._seq + 1 not in self._early:
+                self._wake()
+                return
 
-    def catch_up(self) -> None:
-        """Read the log to its end."""
-        with self._lock:
+    def catch_up(self, rest: Callable[[], None] | None = None) -> int:
+        """Read the log to its end; returns how many lines were read. `rest` is called after each.
+
+        Decisions are made between two lines, not after all of them.
+        """
+        read = 0
+        with self._turn:
             while lines := self._log.after(self._seq, PAGE_LINES):
                 for outcome in lines:
                     self._learn(outcome)
+                    if rest is not None:
+                        rest()
+                read += len(lines)
+                self._learn_early()
+        return read
+
+    def _learn_early(self) -> None:
+        """Learn the lines of this process that are next; drop those that were read meanwhile."""
+        for seq in [seq for seq in tuple(self._early) if seq <= self._seq]:
+            self._early.pop(seq, None)
+        while (outcome := self._early.pop(self._seq + 1, None)) is not None:
+            self._learn(outcome)
 
     def forget(self, vectors: frozenset[bytes]) -> None:
         """Put zeros where learners hold one of these embeddings (as bytes)."""
@@ -123,7 +169,7 @@ class Learner:
 
     def save(self) -> None:
         """Keep what was learnt so far."""
-        with self._lock:
+        with self._turn, self._lock:
             state = {
                 f"{name}/{key}": np.array(value, copy=True)
                 for name, learner in self._learners.items()
@@ -133,14 +179,15 @@ class Learner:
         self._keeper.save(state, seq)
 
     def _learn(self, outcome: Outcome) -> None:
-        for name, learner in self._learners.items():
-            try:
-                learner.learn_one(outcome)
-            except InputError as error:  # the log also holds lines of candidates since retired
-                _log.info(
-                    "line %d of the log is not learnt by the %s: %s", outcome.seq, name, error
-                )
-        self._seq = outcome.seq
+        with self._lock:
+            for name, learner in self._learners.items():
+                try:
+                    learner.learn_one(outcome)
+                except InputError as error:  # the log also holds candidates since retired
+                    _log.info(
+                        "line %d of the log is not learnt by the %s: %s", outcome.seq, name, error
+                    )
+            self._seq = outcome.seq
         self._learned(outcome)
 
 

@@ -272,4 +272,5 @@ def test_32_threads_share_one_engine(make_engine, tmp_path):
     purse = engine.parts.ledger.purse()
     assert purse.spent_usd == pytest.approx(spent)
     assert purse.reserved_usd == 0.0
+    engine.updates.round()
     assert engine.parts.learner.seq == engine.parts.log.last_seq()

@@ -1,0 +1,78 @@
+"""`sls whatif`: what other settings would have brought, from the receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from sls_plugins.cli.work.place import opened
+from sls_plugins.cli.work.screen import show, tell
+from sls_plugins.errors import InputError
+from sls_plugins.evaluation.cache_whatif import CacheWhatIf, stricter
+from sls_plugins.evaluation.files import write_json
+from sls_plugins.evaluation.whatif import Interval, Rule, WhatIf, read_log, what_if
+
+__all__ = ["run"]
+
+FEW = 50
+"""Grades below which the receipts' expectations are nearly all there is."""
+
+
+def run(where: str, wanted: Mapping[str, Any], json: Path | None) -> None:
+    """Estimate and show. Raises SLSError."""
+    rule = Rule(
+        price=wanted["price"], without=frozenset(wanted["without"]), policy=wanted["policy"]
+    )
+    asked = [name for name in ("price", "budget", "policy") if wanted[name] is not None]
+    if len(asked) > 1:
+        raise InputError(f"{' and '.join(asked)} contradict each other: give one of them")
+    with opened(where) as stores:
+        if wanted["max_error"] is not None:
+            _show_cache(stricter(stores.database, wanted["max_error"]))
+            return
+        if not asked and not rule.without:
+            raise InputError("say what if: --price, --budget, --max-error, --without or --policy")
+        found = what_if(list(read_log(stores.log)), rule, wanted["budget"])
+    _show(found)
+    if json is not None:
+        write_json(json, _facts(found))
+
+
+def _show(found: WhatIf) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("", "quality", "USD per query"):
+        table.add_column(heading)
+    table.add_row("as it was", _text(found.done_quality), _text(found.done_usd_per_query))
+    table.add_row("what if", _text(found.quality), _text(found.usd_per_query))
+    show(table)
+    tell(
+        f"{found.decisions} decisions, {found.grades} graded; {found.changed:.0%} would have gone "
+        f"elsewhere; the correction rests on {found.effective:.0f} grades, so to speak."
+    )
+    if found.effective < FEW:
+        tell("That is little: these are hardly more than the predictor's expectations.")
+
+
+def _show_cache(found: CacheWhatIf) -> None:
+    show(
+        f"{found.dropped} of {found.hits} hits would have been calls: {found.usd:.4f} USD more, "
+        f"and {found.wrong:.1f} wrong answers fewer (as the acceptance rule saw them)."
+    )
+
+
+def _text(interval: Interval) -> str:
+    half = (interval.high - interval.low) / 2.0
+    return f"{interval.mean:.4g} ± {half:.2g}"
+
+
+def _facts(found: WhatIf) -> dict[str, Any]:
+    pairs = ("quality", "usd_per_query", "done_quality", "done_usd_per_query")
+    numbers = ("decisions", "grades", "effective", "changed")
+    return {
+        **{name: [getattr(getattr(found, name), k) for k in ("mean", "low", "high")]
+           for name in pairs},
+        **{name: getattr(found, name) for name in numbers},
+    }  # fmt: skip

@@ -1,0 +1,125 @@
+"""Wires the update manager: what learns, in which order, and what is done beside requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from threading import RLock
+
+from sls_plugins.plugins import Plugins
+from sls_plugins.protocols import Cache, Clock, Learns, Predictor, Scheduler
+from sls_plugins.settings import LearningSettings
+from sls_plugins.storage import Stores
+from sls_plugins.types import Candidate, Event, Outcome
+from sls_plugins.updater import (
+    Background,
+    DriftWatch,
+    Keeper,
+    Learner,
+    Manager,
+    Policy,
+    Reactions,
+    Refitter,
+    Sources,
+    Upkeep,
+    Weighed,
+)
+
+__all__ = ["Learning", "Updates"]
+
+DAY_S = 86400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """Who learns."""
+
+    predictor: Predictor
+    scheduler: Scheduler
+    cache: Cache | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Updates:
+    """What the update manager of one engine is made from."""
+
+    stores: Stores
+    plugins: Plugins
+    settings: LearningSettings
+    fingerprint: str
+    clock: Clock
+    lock: RLock
+
+    def made(
+        self,
+        learning: Learning,
+        fresh: Callable[[], Predictor],
+        candidates: Mapping[str, Candidate],
+    ) -> tuple[Learner, Manager]:
+        """The learner, with what was learnt before, and the manager. Raises StorageError."""
+        sources = Sources(self.settings.sources)
+        reactions = Reactions(learning.predictor, learning.scheduler, self._note)
+        watch = DriftWatch(reactions.alarm, self.settings.per_alarm)
+        learners: dict[str, Learns] = {  # in this order: alarms come before the line is learnt
+            "sources": sources,
+            "drift": watch,
+            "reactions": reactions,
+            "predictor": Weighed(learning.predictor, sources),
+            "scheduler": Weighed(learning.scheduler, sources),
+        }
+        cache = learning.cache
+        learner = Learner(
+            learners | ({"cache": cache} if cache else {}),
+            log=self.stores.log,
+            keeper=Keeper(
+                snapshots=self.stores.snapshots, fingerprint=self.fingerprint, clock=self.clock
+            ),
+            lock=self.lock,
+            learned=self.plugins.learned,
+        )
+        learner.restore()
+
+        def observe(outcome: Outcome) -> None:
+            if cache is not None:
+                cache.observe(outcome)
+            learner.observe(outcome)
+
+        upkeep = Upkeep(
+            log=self.stores.log,
+            opinions=self.stores.feedback,
+            events=self.stores.events,
+            learner=learner,
+            reactions=reactions,
+            refitter=Refitter(
+                learning.predictor, fresh, self.stores.log, self.lock, sources.corrected
+            ),
+            candidates=candidates,
+            observe=observe,
+            note=self._note,
+            retention=self.stores.retention,
+            clock=self.clock,
+        )
+        return learner, Manager(upkeep, self._policy())
+
+    def background(self, manager: Manager, learner: Learner) -> Background | None:
+        """The thread, where a database outlives this process and others may write to it."""
+        if self.settings.every_s <= 0 or self.stores.database.in_memory:
+            return None
+        background = Background(manager, self.settings.every_s)
+        learner.wake_by(background.wake)
+        return background
+
+    def _policy(self) -> Policy:
+        settings = self.settings
+        return Policy(
+            refit_every=settings.refit_every,
+            refit_window=settings.refit_window,
+            keep_s=None if settings.keep_days is None else settings.keep_days * DAY_S,
+            busy=settings.busy,
+        )
+
+    def _note(self, event: Event) -> None:
+        """Write an event; tell observers of it unless another process has noticed it before."""
+        dated = replace(event, created_s=self.clock())
+        if self.stores.events.add(dated):
+            self.plugins.event(dated)
