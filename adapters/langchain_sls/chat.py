@@ -108,6 +108,25 @@ class ChatSLS(LabelledChatModel):
         )
         return self
 
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Whether LangChain may write it down: without its engine, which holds what was learnt."""
+        return True
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """What `load` is handed in its `secrets_map`: the engine, models that cannot be loaded."""
+        return {"engine": "SLS_ENGINE"} | ({} if self._loadable else {"models": "SLS_MODELS"})
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """Models that LangChain can load go along, without their keys."""
+        return {"models": dict(self.models)} if self._loadable else {}
+
+    @property
+    def _loadable(self) -> bool:
+        return all(model.is_lc_serializable() for model in self.models.values())
+
     @property
     def _llm_type(self) -> str:
         return "sls"

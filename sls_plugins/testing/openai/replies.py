@@ -103,6 +103,7 @@ class Heard:
 def obliging(heard: Heard) -> Reply:
     """What a helpful model would say: calls the tool it is given, fills the schema it is shown.
 
+    In JSON mode it gives an object with the keys that the last message has 'in quotes'.
     Texts in arguments are what the last message has 'in quotes'. Once a tool has answered it
     speaks. Its words repeat the question, so that two questions have two answers.
     """
@@ -116,7 +117,8 @@ def obliging(heard: Heard) -> Reply:
     if wanted.get("type") == "json_schema":
         return Reply(text=json.dumps(example_of(wanted["json_schema"].get("schema", {}), text)))
     if wanted.get("type") == "json_object":
-        return Reply(text=json.dumps({"name": text, "people": 3}))
+        keys = re.findall(r"['\"`](\w+)['\"`]", heard.said) or ["answer"]
+        return Reply(text=json.dumps(dict.fromkeys(keys, "text")))
     return Reply(text=f"{heard.model} heard: {heard.said}")
 
 
