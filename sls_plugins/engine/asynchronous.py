@@ -14,6 +14,7 @@ from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.desk import AsyncEngineCache
 from sls_plugins.engine.stream_hosts import RAISES, AsyncStreamHost, StreamPolicy
 from sls_plugins.engine.streams import AsyncAnswerStream
+from sls_plugins.engine.stretch import Ended, to_wait
 from sls_plugins.engine.waiting import follow_async
 from sls_plugins.errors import SLSError
 from sls_plugins.protocols import AsyncCall
@@ -136,27 +137,26 @@ class AsyncEngine:
                 raise
 
     async def _drive(self, steps: Generator[flow.Effect, Any, ResultT], call: AsyncCall) -> ResultT:
-        """Perform effects until the flow returns."""
+        """Drive the flow to its end: waits on the loop, all between them in one go in a thread."""
+        ahead = partial(to_wait, self.parts, steps)
         try:
-            effect = next(steps)
-            while True:
+            step = await self.in_thread(partial(ahead, partial(next, steps)))
+            while not isinstance(step, Ended):
                 try:
-                    result = await self._perform(effect, call)
+                    told = await self._wait(step, call)
                 except SLSError as error:
-                    effect = steps.throw(error)
+                    begin: Callable[[], flow.Effect] = partial(steps.throw, error)
                 else:
-                    effect = steps.send(result)
-        except StopIteration as done:
-            value: ResultT = done.value
-            return value
+                    begin = partial(steps.send, told)
+                step = await self.in_thread(partial(ahead, begin))
+            return step.value
         finally:
             steps.close()
 
-    async def _perform(self, effect: flow.Effect, call: AsyncCall) -> object:
-        if isinstance(effect, flow.Follow) and self.parts.flights is not None:
+    async def _wait(self, effect: flow.Call | flow.Follow, call: AsyncCall) -> object:
+        if isinstance(effect, flow.Follow):
+            assert self.parts.flights is not None
             return await follow_async(effect.flight, self.parts.flights.wait_s)
-        if not isinstance(effect, flow.Call):
-            return await self.in_thread(partial(flow.perform, self.parts, effect))
         with provider(effect.candidate.name):
             return await call(effect.candidate, effect.query)
 

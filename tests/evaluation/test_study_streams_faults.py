@@ -8,7 +8,7 @@ from sls_plugins.evaluation.study import StudySetup, find_study
 
 
 def test_streams_complete_without_a_word_twice_or_lost(tmp_path: Path) -> None:
-    """Of streams that break at random nearly all complete; what is seen is right as far as it goes."""
+    """Of streams that break at random nearly all complete; what is seen is right."""
     steps: list[int] = []
     setup = StudySetup(
         traces=tmp_path, seeds=(3,), encoder="hashing", embeddings=tmp_path, limit=150
