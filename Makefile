@@ -34,6 +34,7 @@ check: install ## lint, format, types, floors
 
 bench: install ## time a decision; with TRACE=file, quality and spend beside rivals
 	$(ONE_THREAD) $(BIN)/sls bench $(TRACE) $(ARGS)
+	$(ONE_THREAD) $(BIN)/python -m langchain_sls.bench
 
 install: venv ## .venv/ with every extra and the developer's tools
 	@$(MAKE) --no-print-directory $(VENV)/.installed

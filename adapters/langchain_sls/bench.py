@@ -23,11 +23,14 @@ __all__ = ["Step", "main", "measure"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Median and 99th percentile of a step, in milliseconds, over `count` times."""
+    """Median and 99th percentile of a step, in milliseconds, over `count` times.
+
+    A difference of medians has no percentile.
+    """
 
     name: str
     p50_ms: float
-    p99_ms: float
+    p99_ms: float | None
     count: int
 
 
@@ -67,8 +70,8 @@ def measure(encoder: str, *, calls: int, candidates: int = 3, seed: int = 0) -> 
     added = steps[1].p50_ms - steps[0].p50_ms
     return (
         *steps,
-        Step("added to a call", added, float("nan"), calls),
-        Step("added, less the encoder", added - steps[2].p50_ms, float("nan"), calls),
+        Step("added to a call", added, None, calls),
+        Step("added, less the encoder", added - steps[2].p50_ms, None, calls),
     )
 
 
@@ -80,20 +83,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
     steps = measure(given.encoder, calls=given.calls)
-    lines = [
-        "",
-        "Overhead of ChatSLS.invoke",
-        f"{'step':36}{'p50 ms':>10}{'p99 ms':>10}{'times':>8}",
-    ]
-    lines += [
-        f"{each.name:36}{each.p50_ms:10.3f}"
-        f"{'' if np.isnan(each.p99_ms) else f'{each.p99_ms:.3f}':>10}{each.count:8}"
-        for each in steps
-    ]
+    heading = f"{'step':36}{'p50 ms':>10}{'p99 ms':>10}{'times':>8}"
+    lines = ["", "Overhead of ChatSLS.invoke", heading, *map(_line, steps)]
     sys.stdout.write("\n".join([*lines, ""]))
     if given.json is not None:
         facts = [asdict(each) for each in steps]
         given.json.write_text(json.dumps(facts, indent=2), encoding="utf-8")
+
+
+def _line(step: Step) -> str:
+    p99 = "" if step.p99_ms is None else f"{step.p99_ms:.3f}"
+    return f"{step.name:36}{step.p50_ms:10.3f}{p99:>10}{step.count:8}"
 
 
 def _text(number: int) -> str:

@@ -101,35 +101,44 @@ class _UnitMarks:
     """Unit tests that cannot apply."""
 
     @inapplicable("keys and environment belong to the models behind ChatSLS")
-    def test_init_from_env(self) -> None: ...
+    def test_init_from_env(self) -> None:
+        """Cannot apply here."""
 
     @inapplicable("LangChain loads no classes but its own unasked; see test_chat_host.py for ours")
-    def test_serdes(self) -> None: ...
+    def test_serdes(self) -> None:
+        """Cannot apply here."""
 
 
 class _IntegrationMarks:
     """Integration tests that cannot apply."""
 
     @inapplicable("fetches a PDF from the network")
-    def test_pdf_inputs(self) -> None: ...
+    def test_pdf_inputs(self) -> None:
+        """Cannot apply here."""
 
     @inapplicable("fetches a sound from the network")
-    def test_audio_inputs(self) -> None: ...
+    def test_audio_inputs(self) -> None:
+        """Cannot apply here."""
 
     @inapplicable("fetches a picture from the network; tests/hosts has pictures")
-    def test_image_inputs(self) -> None: ...
+    def test_image_inputs(self) -> None:
+        """Cannot apply here."""
 
     @inapplicable("fetches a picture from the network")
-    def test_image_tool_message(self) -> None: ...
+    def test_image_tool_message(self) -> None:
+        """Cannot apply here."""
 
     @inapplicable("fetches a PDF from the network")
-    def test_pdf_tool_message(self) -> None: ...
+    def test_pdf_tool_message(self) -> None:
+        """Cannot apply here."""
 
     @inapplicable("Anthropic's own blocks; the models here are OpenAI's and a fake")
-    def test_anthropic_inputs(self) -> None: ...
+    def test_anthropic_inputs(self) -> None:
+        """Cannot apply here."""
 
     @inapplicable("replays a cassette; time is measured by sls bench")
-    def test_stream_time(self) -> None: ...
+    def test_stream_time(self) -> None:
+        """Cannot apply here."""
 
 
 class TestScriptedUnit(_Scripted, _UnitMarks, ChatModelUnitTests):
@@ -152,7 +161,8 @@ class TestScriptedIntegration(_Scripted, _IntegrationMarks, ChatModelIntegration
         return "large"
 
     @inapplicable("our fake has no JSON mode")
-    def test_json_mode(self) -> None: ...
+    def test_json_mode(self) -> None:
+        """Cannot apply here."""
 
 
 class TestOverHTTPIntegration(_OverHTTP, _IntegrationMarks, ChatModelIntegrationTests):
