@@ -11,7 +11,7 @@ from langchain_sls.bench import main
 
 
 def test_the_bench_tells_what_is_added(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It times the bare model, ours, the encoder and a hit in one run, and writes the same facts."""
+    """It times the bare model, ours, the encoder and a hit in one run, and writes it all down."""
     main(["--encoder", "hashing", "--calls", "5", "--json", str(tmp_path / "bench.json")])
 
     facts = {each["name"]: each for each in json.loads((tmp_path / "bench.json").read_text())}
