@@ -1,8 +1,7 @@
 """Use a router LLM in a step of a workflow, under a tenant and a task of its own.
 
 Labels come by LlamaIndex's tags: they keep tenants' answers apart, and let the engine learn for
-each task which LLM is worth its price. The LLMs are scripted, so that the program runs offline. It
-prints:
+each task which LLM is worth its price. LLMs are scripted: the program runs offline. It prints:
 
     acme: a model answers: Two sentences.
     acme again: from the cache: Two sentences.

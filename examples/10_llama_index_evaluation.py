@@ -5,8 +5,10 @@ finds the cheap LLM's answers unfaithful to the context, so that the engine move
 scripted, so that the program runs offline. It prints:
 
     at first: small
-    after 12 evaluations: large
+    of the last 10: large
 """
+
+import itertools
 
 from llama_index.core import Document, VectorStoreIndex
 from llama_index.core.evaluation import FaithfulnessEvaluator
@@ -30,7 +32,8 @@ judge = ScriptedLLM(
 )
 documents = [Document(text=f"The warranty of the X{n} lasts two years.") for n in range(20, 40)]
 
-with build(settings) as engine:
+numbers = itertools.count()
+with build(settings, ids=lambda: f"decision-{next(numbers)}") as engine:
     handler = SLSFeedbackHandler(engine)
     handler.install()
     llm = SLSRouterLLM(engine, {"small": small, "large": large})
@@ -47,4 +50,4 @@ with build(settings) as engine:
     handler.close()
 
 print("at first:", chosen[0])
-print("after 12 evaluations:", *sorted(set(chosen[12:])))
+print("of the last 10:", *{name for name in chosen if chosen[-10:].count(name) >= 9})

@@ -13,11 +13,13 @@ __all__ = ["SLSDecisionEvent"]
 class SLSDecisionEvent(BaseEvent):
     """A decision: of the router when its answer is whole, of the selector when it has chosen.
 
-    `facts` are what the answer tells under "sls". `open` says that its answer is yet to come.
+    `facts` are what the answer tells under "sls", `response_id` is the provider's own name of the
+    response, if it has one. `open` says that its answer is yet to come.
     """
 
     decision_id: str
     candidate: str
+    response_id: str = ""
     facts: dict[str, Any] = Field(default_factory=dict)
     open: bool = False
 

@@ -14,14 +14,18 @@ from typing import Any
 from llama_index.core.base.response.schema import PydanticResponse, Response
 from llama_index.core.evaluation import EvaluationResult
 from llama_index.core.instrumentation.events.llm import LLMChatEndEvent, LLMCompletionEndEvent
+from llama_index.core.instrumentation.events.query import QueryStartEvent
+from llama_index.core.instrumentation.events.retrieval import RetrievalEndEvent
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.base import BaseEvent
 from llama_index_instrumentation.event_handlers import BaseEventHandler
+from llama_index_instrumentation.span import active_span_id
 from llama_index_instrumentation.span.base import BaseSpan
 from llama_index_instrumentation.span_handlers import BaseSpanHandler
 from pydantic import PrivateAttr
 
 from llama_index_sls.events import SLSDecisionEvent
+from llama_index_sls.judges import Scale, quality_of
 from llama_index_sls.responses import DECISIONS
 from llama_index_sls.usage import Said, usage_of
 from sls_plugins.engine import Engine
@@ -29,6 +33,9 @@ from sls_plugins.errors import InputError, SLSError
 from sls_plugins.types import Answer, Usage
 
 __all__ = ["SLSFeedbackHandler"]
+
+REMEMBERED = 10_000
+"""Of how many responses the provider's ids are remembered: the newest."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +49,8 @@ class _Open:
     made: list[str] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
     usage: Usage | None = None
+    is_query: bool = False
+    best_score: float | None = None
 
 
 class SLSFeedbackHandler(BaseEventHandler, BaseSpanHandler[BaseSpan]):
@@ -60,6 +69,7 @@ class SLSFeedbackHandler(BaseEventHandler, BaseSpanHandler[BaseSpan]):
     _engine: Engine = PrivateAttr()
     _timer: Callable[[], float] = PrivateAttr()
     _spans: dict[str, _Open] = PrivateAttr(default_factory=dict)
+    _responses: dict[str, str] = PrivateAttr(default_factory=dict)
     _pool: ThreadPoolExecutor = PrivateAttr()
 
     def __init__(self, engine: Engine, timer: Callable[[], float] = time.perf_counter) -> None:
@@ -91,26 +101,52 @@ class SLSFeedbackHandler(BaseEventHandler, BaseSpanHandler[BaseSpan]):
         full: float = 1.0,
         none: float = 0.0,
     ) -> tuple[str, ...]:
-        """Grade the decisions behind a response (or one decision, by its id); returns their ids.
+        """Grade the decisions behind a response; returns their ids.
 
-        `full` and `none` are the evaluator's best and worst scores: 5 and 1 for LlamaIndex's
+        One decision may be named by its id, or by the provider's own id of the response. `full` and
+        `none` are the evaluator's best and worst scores: 5 and 1 for LlamaIndex's
         CorrectnessEvaluator. A result without a score counts by whether it passes; an invalid one
         not at all. Raises InputError for a response without decisions, or a score out of range.
         """
-        ids = (response,) if isinstance(response, str) else _decisions_of(response)
+        if isinstance(response, str):
+            ids: tuple[str, ...] = (self.decision_of(response) or response,)
+        else:
+            ids = _decisions_of(response)
         if not ids:
             raise InputError("the response tells no decision: was the handler installed?")
-        score = result.score if result.score is not None else _pass_mark(result, full, none)
-        if result.invalid_result or score is None:
+        quality = quality_of(result, Scale(full, none))
+        if quality is None:
             return ()
         for decision_id in ids:
-            self._engine.feedback(decision_id, (score - none) / (full - none), source=source)
+            self._engine.feedback(decision_id, quality, source=source)
         return ids
+
+    def decision_of(self, response_id: str) -> str | None:
+        """The decision behind a response, by the provider's id of it; None if it is not known."""
+        return self._responses.get(response_id)
+
+    def retrieved(self) -> float | None:
+        """The best score of what was retrieved for the query that is being answered here.
+
+        Hand it to ``SLSRouterLLM(retrieved=handler.retrieved)``. None outside of query engines.
+        """
+        span = self._spans.get(active_span_id.get() or "")
+        while span is not None:
+            if span.best_score is not None:
+                return span.best_score
+            span = self._spans.get(span.parent or "")
+        return None
 
     def handle(self, event: BaseEvent, **kwargs: Any) -> None:
         """Note a decision, or tokens, in the span to which they belong."""
         if isinstance(event, SLSDecisionEvent):
             self._decided(event)
+        elif isinstance(event, QueryStartEvent):
+            span = self._spans.get(event.span_id or "")
+            if span is not None:
+                span.is_query = True
+        elif isinstance(event, RetrievalEndEvent):
+            self._found(event)
         elif isinstance(event, LLMChatEndEvent | LLMCompletionEndEvent):
             self._used(event.span_id, event.response)
 
@@ -171,7 +207,19 @@ class SLSFeedbackHandler(BaseEventHandler, BaseSpanHandler[BaseSpan]):
     def prepare_to_drop_span(self, *args: Any, **kwargs: Any) -> None:
         """No spans are kept."""
 
+    def _found(self, event: RetrievalEndEvent) -> None:
+        """Note the best score in the spans up to the query for which nodes were retrieved."""
+        scores = [node.score for node in event.nodes if node.score is not None]
+        span = self._spans.get(event.span_id or "")
+        while scores and span is not None:
+            span.best_score = max(scores)
+            span = None if span.is_query else self._spans.get(span.parent or "")
+
     def _decided(self, event: SLSDecisionEvent) -> None:
+        if event.response_id:
+            self._responses[event.response_id] = event.decision_id
+            while len(self._responses) > REMEMBERED:
+                self._responses.pop(next(iter(self._responses)), None)
         span = self._spans.get(event.span_id or "")
         if span is None:
             return
@@ -208,12 +256,6 @@ def _told(tell: Callable[[], None]) -> None:
 
 def _decisions_of(response: Response | PydanticResponse) -> tuple[str, ...]:
     return tuple((response.metadata or {}).get(DECISIONS, ()))
-
-
-def _pass_mark(result: EvaluationResult, full: float, none: float) -> float | None:
-    if result.passing is None:
-        return None
-    return full if result.passing else none
 
 
 def _sum(one: Usage | None, other: Usage) -> Usage:

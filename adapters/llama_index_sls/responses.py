@@ -66,11 +66,15 @@ class Kept:
         """What `payload` gave, with its words."""
         return cls(text=text, **json.loads(payload))
 
+    def scored(self) -> list[NodeWithScore]:
+        """The nodes, made anew."""
+        return [_node(each) for each in self.nodes]
+
     def response(
         self, facts: Mapping[str, Any], model: type[BaseModel] | None, *, blocking: bool
     ) -> RESPONSE_TYPE:
         """A new response of the same kind, with nodes of its own, which tells these facts."""
-        nodes = [_node(each) for each in self.nodes]
+        nodes = self.scored()
         metadata = {**json.loads(json.dumps(self.metadata)), FACTS: dict(facts)}
         if self.model and model is not None:
             said = model.model_validate_json(self.text)

@@ -15,7 +15,7 @@ from llama_index_sls.chunks import text_of, with_text
 from llama_index_sls.events import SLSDecisionEvent
 from llama_index_sls.streaming import AsyncLLMHost, LLMHost, Ready
 from llama_index_sls.turns import turn_of
-from llama_index_sls.usage import Said
+from llama_index_sls.usage import Said, response_id_of
 from sls_plugins.engine import Engine, StreamPolicy
 from sls_plugins.engine.stream_hosts import RAISES
 from sls_plugins.types import Answer, Candidate, Query, Source
@@ -112,24 +112,26 @@ def _is_chat(query: Query) -> bool:
 
 def _told(query: Query, answer: Answer, facts: Facts) -> Said:
     """The response with its decision on it, of which handlers are told as well."""
-    _announce(facts, active_span_id.get())
-    return stamped(response_of(answer, chat=_is_chat(query)), facts)
+    said = response_of(answer, chat=_is_chat(query))
+    _announce(facts, active_span_id.get(), said)
+    return stamped(said, facts)
 
 
 def _ended(answer: Answer, facts: Facts, span_id: str | None) -> Generator[Said, None, None]:
     """A last chunk which says nothing new but what the answer cost; none for a stored answer."""
     news = {key: value for key, value in answer.facts().items() if value is not None}
-    _announce({**facts, **news}, span_id)
+    said = response_of(answer, chat=True)
+    _announce({**facts, **news}, span_id, said)
     if answer.source is Source.MODEL:
-        said = response_of(answer, chat=True).model_copy(update={"delta": ""})
-        yield stamped(said, {**facts, **news})
+        yield stamped(said.model_copy(update={"delta": ""}), {**facts, **news})
 
 
-def _announce(facts: Facts, span_id: str | None) -> None:
+def _announce(facts: Facts, span_id: str | None, said: Said) -> None:
     _dispatcher.event(
         SLSDecisionEvent(
             decision_id=facts["decision_id"],
             candidate=facts["candidate"],
+            response_id=response_id_of(said),
             facts=facts,
             span_id=span_id,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
@@ -66,6 +66,9 @@ class SLSRouterLLM(FunctionCallingLLM):
     or up to `takeovers` other LLMs are shown what was said, and go on. All of them have
     `deadline_s` seconds (a blocking stream ends at the next chunk) and `max_usd` dollars together.
 
+    `retrieved` tells how well the context of a query was found, best by `SLSFeedbackHandler`: the
+    engine then learns apart for strong and for weak context which LLM is worth its price.
+
     Every response, and every chunk of a stream, tells its decision under
     ``additional_kwargs["sls"]``; pass its `decision_id` to `engine.feedback`. A call may name a
     candidate: ``complete("…", model="large")``. LLMs without callback handlers or a rate limiter of
@@ -78,6 +81,7 @@ class SLSRouterLLM(FunctionCallingLLM):
     tenant: str = ""
     task: str = ""
     epoch: str = ""
+    retrieved: Callable[[], float | None] | None = Field(default=None, exclude=True, repr=False)
     takeovers: int = Field(default=0, ge=0)
     deadline_s: float | None = Field(default=None, gt=0)
     max_usd: float | None = Field(default=None, gt=0)
@@ -243,6 +247,8 @@ class SLSRouterLLM(FunctionCallingLLM):
         )
         name = kwargs.get("model")
         labels = labels_of({**active_instrument_tags.get(), **kwargs}, own)
+        if self.retrieved is not None:
+            labels = labels.with_strength(self.retrieved())
         query = query_of(turn, labels, self.engine.count_tokens, name)
         deny = too_small(query, self.engine.candidates, self.llms)
         if turn.has_tools:

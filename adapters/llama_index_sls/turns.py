@@ -37,6 +37,12 @@ _CALL_IDS = frozenset({"tool_call_id", "id"})
 """What changes from call to call and shapes no answer."""
 
 
+_STRENGTHS = ((0.75, "strong"), (0.5, "fair"), (0.25, "weak"))
+"""From which score on (a cosine, or whatever the retriever tells) context is called so."""
+
+_FAINT = "faint"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
     """Who asks, and what for: walls of the cache, and what the predictor may tell apart."""
@@ -44,6 +50,13 @@ class Labels:
     tenant: str = ""
     task: str = ""
     epoch: str = ""
+
+    def with_strength(self, score: float | None) -> Labels:
+        """The labels of a query whose best context has this score: the task tells how strong."""
+        if score is None:
+            return self
+        strength = next((name for least, name in _STRENGTHS if score >= least), _FAINT)
+        return replace(self, task=f"{self.task}+{strength} context")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 
 from sls_plugins.types import Usage
 
-__all__ = ["Said", "billed_usd", "endings_of", "refusal_of", "usage_of"]
+__all__ = ["Said", "billed_usd", "endings_of", "refusal_of", "response_id_of", "usage_of"]
 
 Said = ChatResponse | CompletionResponse
 
@@ -39,6 +39,12 @@ def usage_of(said: Said) -> Usage | None:
         cached_tokens=detailed_in or _first(bill, _CACHED) or 0,
         reasoning_tokens=detailed_out or _first(bill, _REASONING) or 0,
     )
+
+
+def response_id_of(said: Said) -> str:
+    """The provider's own name of a response; empty if it has none."""
+    told = _get(said.raw, "id")
+    return told if isinstance(told, str) else ""
 
 
 def billed_usd(said: Said) -> float | None:
