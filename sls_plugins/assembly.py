@@ -19,6 +19,7 @@ from sls_plugins.errors import SettingsError
 from sls_plugins.flow import Flights, Parts
 from sls_plugins.plugins import Kind, Plugins
 from sls_plugins.protocols import Cache, Clock, Context, Encoder, Index, Judge
+from sls_plugins.scheduler import Health, HealthRules, Sessions
 from sls_plugins.scheduler.ledger import BudgetLedger, Cap
 from sls_plugins.settings import PartSettings, Settings, load_settings
 from sls_plugins.storage import Stores
@@ -83,7 +84,7 @@ class _Assembly:
         context = replace(base, dimension=encoder.dimension, fingerprint=encoder.fingerprint)
         stores = self._stores(base)
         predictor = self._make("predictor", self.settings.predictor, context)
-        aim = self.settings.budget.model_dump(exclude={"usd", "window"})
+        aim = self.settings.budget.model_dump(exclude={"usd", "window", "cache_at_cap"})
         scheduler = self._make("scheduler", self.settings.scheduler, context, aim)
         cache, index = self._cache(context, stores)
         updates = self._updates(stores, encoder.fingerprint)
@@ -115,6 +116,9 @@ class _Assembly:
             flights=self._flights(),
             eraser=stores.eraser,
             forget_texts=None if shelf is None else shelf.forget,
+            health=Health(HealthRules(**self.settings.health.model_dump()), self.clock),
+            sessions=Sessions(self.clock),
+            cache_at_cap=self.settings.budget.cache_at_cap,
         )
         background = updates.background(manager, learner)
         closing = (background, index, stores.database, shelf)

@@ -189,7 +189,13 @@ class ProviderError(SLSError):
     `partial` is the `Answer` so far if its stream broke after the caller had seen a chunk. No other
     candidate is tried after an error that `stops`: by default one with a partial answer, for the
     caller cannot unsee it.
+
+    `passing` says that the same call may well succeed soon (a full or slow provider),
+    `query_at_fault` that it was refused for what was asked: then the candidate is well.
     """
+
+    passing = False
+    query_at_fault = False
 
     def __init__(
         self,

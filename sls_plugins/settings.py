@@ -26,6 +26,7 @@ from sls_plugins.types import Candidate
 __all__ = [
     "Budget",
     "CacheSettings",
+    "HealthSettings",
     "LearningSettings",
     "PartSettings",
     "Settings",
@@ -56,17 +57,26 @@ class Budget(_Frozen):
 
     `usd_per_query`: mean spend per query, paced. `price`: λ, the quality (0…1) that a dollar must
     buy. `target_quality`: the mean quality to reach at the least cost. Besides any of them:
-    `max_usd_per_query`, a ceiling for every single query, and `usd`, a hard cap per `window`.
-    Without an aim the price of money follows the candidates' costs: the dearest must promise five
-    points of quality more than a free answer would.
+    `max_usd_per_query`, a ceiling for every single query, and `usd`, a hard cap per `window`. A cap
+    per hour, day or month is also paced so that it lasts; with it alone all of it may be spent.
+    Without an aim the price of money is such that little quality is given away.
+
+    `latency_weight` is the quality that a second of waiting is worth, `deadline_s` the expected
+    latency beyond which a candidate is asked only when nobody else is left, `exploration` the share
+    of what is spent that exploring may cost. Where the cap pays for nobody any more, the nearest
+    stored answer is served if it is right with a probability of `cache_at_cap` at least.
     """
 
     usd_per_query: Annotated[float, Field(gt=0)] | None = None
     price: Annotated[float, Field(ge=0)] | None = None
     target_quality: Annotated[float, Field(gt=0, le=1)] | None = None
     max_usd_per_query: Annotated[float, Field(gt=0)] | None = None
+    latency_weight: Annotated[float, Field(ge=0)] = 0.0
+    deadline_s: Annotated[float, Field(gt=0)] | None = None
+    exploration: Annotated[float, Field(ge=0, le=1)] = 0.05
     usd: Annotated[float, Field(gt=0)] | None = None
     window: Literal["total", "hour", "day", "month"] = "total"
+    cache_at_cap: Annotated[float, Field(gt=0, le=1)] = 0.9
 
     @model_validator(mode="after")
     def _one_aim(self) -> Self:
@@ -121,6 +131,22 @@ class LearningSettings(_Frozen):
     busy: Annotated[float, Field(gt=0, lt=1)] = 0.3
 
 
+class HealthSettings(_Frozen):
+    """When a failing candidate is left alone, and how often a call is tried again.
+
+    After `failures` failed calls in a row it is left alone for `cooldown_s`, twice as long each
+    time, up to `longest_cooldown_s`. Passing errors are tried again up to `retries` times, after
+    `wait_s` or the provider's Retry-After, if that is no more than `longest_wait_s`.
+    """
+
+    failures: Annotated[int, Field(gt=0)] = 5
+    cooldown_s: Annotated[float, Field(ge=0)] = 30.0
+    longest_cooldown_s: Annotated[float, Field(ge=0)] = 600.0
+    retries: Annotated[int, Field(ge=0)] = 1
+    wait_s: Annotated[float, Field(ge=0)] = 0.5
+    longest_wait_s: Annotated[float, Field(ge=0)] = 5.0
+
+
 class PartSettings(_Frozen):
     """A part by name, with its own options."""
 
@@ -146,6 +172,7 @@ class Settings(_Frozen):
     candidates: tuple[Candidate, ...] = ()
     budget: Budget = Budget()
     cache: CacheSettings = CacheSettings()
+    health: HealthSettings = HealthSettings()
     encoder: Part = PartSettings(name="minilm")
     index: Part = PartSettings(name="auto")
     predictor: Part = PartSettings(name="online")

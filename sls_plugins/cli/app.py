@@ -18,6 +18,7 @@ from sls_plugins.cli.bench import bench
 from sls_plugins.cli.cache_replay import cache_replay
 from sls_plugins.cli.demo import demo
 from sls_plugins.cli.doctor import doctor
+from sls_plugins.cli.explain import explain
 from sls_plugins.cli.front import front
 from sls_plugins.cli.plugins import plugins
 from sls_plugins.cli.replay import replay
@@ -70,8 +71,10 @@ def root(
     """SLS: a scheduler for large language models."""
 
 
-for command in (demo, replay, cache_replay, front, bench, study, plugins, doctor, events, whatif):
+for command in (demo, replay, cache_replay, front, bench, study, explain, plugins, doctor):
     app.command()(command)
+app.command()(events)
+app.command()(whatif)
 
 app.add_typer(feedback, name="feedback")
 app.add_typer(snapshot, name="snapshot")

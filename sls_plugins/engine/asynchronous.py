@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from sls_plugins import flow
+from sls_plugins.engine.batch import AsyncBatchPlan
 from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.desk import AsyncEngineCache
+from sls_plugins.engine.retries import call_again_async
 from sls_plugins.engine.stream_hosts import RAISES, AsyncStreamHost, StreamPolicy
 from sls_plugins.engine.streams import AsyncAnswerStream
 from sls_plugins.engine.stretch import Ended, to_wait
@@ -85,6 +87,27 @@ class AsyncEngine:
         steps = flow.answer(self.parts, query)
         return AsyncAnswerStream(self.parts, steps, host, self.in_thread, policy)
 
+    async def schedule(
+        self,
+        queries: Sequence[Query],
+        *,
+        budget_usd: float | None = None,
+        min_quality: float | None = None,
+        name: str | None = None,
+    ) -> AsyncBatchPlan:
+        """Plan a batch known in advance; `await plan.run(call)` runs it."""
+        aim = flow.BatchAim(budget_usd=budget_usd, min_quality=min_quality)
+        name = name if name is not None else self.parts.ids()
+
+        def plan() -> flow.Batch:
+            return flow.Batch(self.parts, flow.lay_out(self.parts, queries, name), aim)
+
+        batch = await self.in_thread(plan)
+        return AsyncBatchPlan(batch, len(queries), name, self._work)
+
+    async def _work(self, work: flow.Planned, call: AsyncCall) -> Answer:
+        return await self._drive(flow.carry_out(self.parts, work), call)
+
     async def record(self, decision_id: str, answer: Answer) -> None:
         """Tell what came of a decision of `plan`."""
         await self.in_thread(partial(flow.record, self.parts, decision_id, answer))
@@ -157,8 +180,12 @@ class AsyncEngine:
         if isinstance(effect, flow.Follow):
             assert self.parts.flights is not None
             return await follow_async(effect.flight, self.parts.flights.wait_s)
-        with provider(effect.candidate.name):
-            return await call(effect.candidate, effect.query)
+
+        async def attempt() -> Answer:
+            with provider(effect.candidate.name):
+                return await call(effect.candidate, effect.query)
+
+        return await call_again_async(self.parts.health.rules, attempt)
 
 
 async def _no_call(candidate: Candidate, query: Query) -> Answer:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from sls_plugins import flow
 from sls_plugins.engine.asynchronous import AsyncEngine
+from sls_plugins.engine.batch import BatchPlan
 from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.desk import EngineCache
 from sls_plugins.engine.learnt import EngineUpdates
+from sls_plugins.engine.retries import call_again
 from sls_plugins.engine.stream_hosts import RAISES, StreamHost, StreamPolicy
 from sls_plugins.engine.streams import AnswerStream
 from sls_plugins.engine.waiting import follow
@@ -70,6 +72,28 @@ class Engine:
         `policy` says what becomes of a stream that breaks later, and how long it may take.
         """
         return AnswerStream(self.parts, flow.answer(self.parts, query), host, policy)
+
+    def schedule(
+        self,
+        queries: Sequence[Query],
+        *,
+        budget_usd: float | None = None,
+        min_quality: float | None = None,
+        name: str | None = None,
+    ) -> BatchPlan:
+        """Plan a batch known in advance: the most quality in a budget, or a mean quality cheaply.
+
+        Look at the plan, then `run` it. Equal queries are answered once, stored answers are free.
+        A plan of the same `name` and queries goes on where an earlier one stopped. Raises
+        InputError for an aim that is out of reach, saying what could be had.
+        """
+        aim = flow.BatchAim(budget_usd=budget_usd, min_quality=min_quality)
+        name = name if name is not None else self.parts.ids()
+        batch = flow.Batch(self.parts, flow.lay_out(self.parts, queries, name), aim)
+        return BatchPlan(batch, len(queries), name, self._work)
+
+    def _work(self, work: flow.Planned, call: Call) -> Answer:
+        return self._drive(flow.carry_out(self.parts, work), call)
 
     def record(self, decision_id: str, answer: Answer) -> None:
         """Tell what came of a decision of `plan`: its usage, cost and latency.
@@ -152,8 +176,12 @@ class Engine:
             return follow(effect.flight, self.parts.flights.wait_s)
         if not isinstance(effect, flow.Call):
             return flow.perform(self.parts, effect)
-        with provider(effect.candidate.name):
-            return call(effect.candidate, effect.query)
+
+        def attempt() -> Answer:
+            with provider(effect.candidate.name):
+                return call(effect.candidate, effect.query)
+
+        return call_again(self.parts.health.rules, attempt)
 
 
 def _no_call(candidate: Candidate, query: Query) -> Answer:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 
 from sls_plugins.errors import ProviderError, SLSError
 
 __all__ = ["provider"]
+
+PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+"""Answers of HTTP after which the same call may well succeed soon."""
+
+AT_FAULT = frozenset({400, 404, 413, 415, 422})
+"""Answers of HTTP which say that the call itself was wrong."""
+
+PASSING_NAMES = ("Timeout", "ConnectionError", "ConnectError", "RateLimit", "Overloaded")
+"""Parts of the names of hosts' errors that tell the same without a status."""
 
 
 @contextmanager
@@ -18,4 +30,41 @@ def provider(candidate: str) -> Iterator[None]:
     except SLSError:
         raise
     except Exception as error:  # a host's model may raise anything
-        raise ProviderError(candidate, f"{type(error).__name__}: {error}") from error
+        told = ProviderError(
+            candidate, f"{type(error).__name__}: {error}", retry_after_s=_retry_after_s(error)
+        )
+        status = _status(error)
+        told.passing = status in PASSING or (status is None and _sounds_passing(error))
+        told.query_at_fault = status in AT_FAULT
+        raise told from error
+
+
+def _status(error: Exception) -> int | None:
+    """The status of HTTP that an error tells, itself or by its response."""
+    for source in (error, getattr(error, "response", None)):
+        status = getattr(source, "status_code", None)
+        if isinstance(status, int):
+            return status
+    return None
+
+
+def _sounds_passing(error: Exception) -> bool:
+    if isinstance(error, TimeoutError | ConnectionError):
+        return True
+    return any(part in type(error).__name__ for part in PASSING_NAMES)
+
+
+def _retry_after_s(error: Exception) -> float | None:
+    """The provider's Retry-After in seconds from now: a number, or a date of HTTP."""
+    headers = getattr(getattr(error, "response", None), "headers", None)
+    told = headers.get("retry-after") if headers is not None and hasattr(headers, "get") else None
+    if not isinstance(told, str):
+        return None
+    try:
+        seconds = float(told)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(told).timestamp() - time.time()
+        except ValueError:
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sls_plugins.flow.flights import Flight
-from sls_plugins.types import Answer, CacheMiss, Candidate, Decision, Outcome, Query, Vector
+from sls_plugins.types import (
+    Answer,
+    CacheHit,
+    CacheMiss,
+    Candidate,
+    Decision,
+    Outcome,
+    Query,
+    Vector,
+)
 
 __all__ = [
     "Board",
@@ -22,6 +31,7 @@ __all__ = [
     "Grade",
     "Overhear",
     "Reserve",
+    "Serve",
 ]
 
 
@@ -84,6 +94,15 @@ class Overhear:
 
 
 @dataclass(frozen=True, slots=True)
+class Serve:
+    """Store: keep the receipt of a hit that nobody looked for, as no model can be paid → None."""
+
+    query: Query
+    vector: Vector
+    hit: CacheHit
+
+
+@dataclass(frozen=True, slots=True)
 class Decide:
     """Predictor, scheduler and store: a decision, with its receipt → `Planned`."""
 
@@ -136,6 +155,7 @@ Effect: TypeAlias = (
     | BoardNear
     | Follow
     | Overhear
+    | Serve
     | Decide
     | Reserve
     | Call

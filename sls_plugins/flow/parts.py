@@ -21,6 +21,7 @@ from sls_plugins.protocols import (
     Scheduler,
     TokenCounter,
 )
+from sls_plugins.scheduler import Health, Sessions
 from sls_plugins.types import Candidate, Usage
 from sls_plugins.updater import FeedbackStore, Learner, Manager
 
@@ -32,7 +33,9 @@ class Parts:
     """Everything that a request needs; made by `assembly.build`.
 
     `lock` guards predictor, scheduler and learner, which only compute. `cost_usd` prices a call of
-    a candidate. `ids` gives decision ids; `seed` together with such an id drives all its draws.
+    a candidate. `health` knows who is well enough to be called, `sessions` who answered last in a
+    conversation. From P(right) `cache_at_cap` on a stored answer is served when no model can be
+    paid. `ids` gives decision ids; `seed` together with such an id drives all its draws.
     Without `flights` nobody waits for another's call. `eraser` forgets rows, `forget_texts` what
     else is kept of texts.
     """
@@ -55,6 +58,9 @@ class Parts:
     ids: Callable[[], str]
     seed: int
     lock: RLock
+    health: Health
+    sessions: Sessions
+    cache_at_cap: float = 1.0
     flights: Flights | None = None
     eraser: Eraser | None = None
     forget_texts: Callable[[Sequence[str]], None] | None = None

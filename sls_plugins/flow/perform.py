@@ -18,6 +18,7 @@ from sls_plugins.flow.effects import (
     Grade,
     Overhear,
     Reserve,
+    Serve,
 )
 from sls_plugins.flow.flights import Flights
 from sls_plugins.flow.judging import verdict
@@ -44,8 +45,8 @@ def perform(parts: Parts, effect: Effect) -> object:
             _noted(parts, query, vector, result)
         case Board() | BoardNear() if parts.flights is not None:
             result = _board(parts, parts.flights, effect)
-        case Overhear():
-            result = overhear(parts, effect)
+        case Overhear() | Serve():
+            result = _served(parts, effect)
         case Decide():
             result = _decide(parts, effect)
         case Reserve(reservation_id, usd):
@@ -57,6 +58,14 @@ def perform(parts: Parts, effect: Effect) -> object:
         case _:
             raise TypeError(f"a driver performs {effect!r} itself")
     return result
+
+
+def _served(parts: Parts, effect: Overhear | Serve) -> object:
+    """Receipts of answers for which nobody was called, and which the cache did not offer."""
+    if isinstance(effect, Overhear):
+        return overhear(parts, effect)
+    _noted(parts, effect.query, effect.vector, effect.hit)
+    return None
 
 
 def _noted(parts: Parts, query: Query, vector: Vector | None, found: object) -> None:
@@ -85,20 +94,21 @@ def _decide(parts: Parts, effect: Decide) -> Planned:
     if query.input_tokens is None:
         query = replace(query, input_tokens=parts.tokens.count(query.text).tokens)
     candidates = tuple(parts.candidates.values())
-    fit, ineligible = eligible(query, candidates, query.input_tokens or 0)
+    fit, ineligible = eligible(query, candidates, query.input_tokens or 0, parts.health)
     if not fit:
         raise NoCandidateLeft(query.id, dict(ineligible))
     seed = parts.seed_of(effect.decision_id)
     purse = parts.ledger.purse()
     with parts.lock:
-        estimates = _warmed(parts, query, parts.predictor.predict_one(query, effect.vector, fit))
+        told = _warmed(parts, query, parts.predictor.predict_one(query, effect.vector, fit))
+        estimates = parts.sessions.adjust(query, told, parts.candidates)
         choice = parts.scheduler.decide(query, estimates, purse, seed)
     decision = Decision(
         id=effect.decision_id,
         query_id=query.id,
         candidate=choice.ranking[0],
         ranking=choice.ranking,
-        estimates=tuple(estimates),
+        estimates=estimates,
         propensity=choice.propensity,
         price=choice.price,
         seed=seed,

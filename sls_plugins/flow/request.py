@@ -29,10 +29,12 @@ from sls_plugins.flow.effects import (
     Finish,
     Grade,
     Reserve,
+    Serve,
 )
 from sls_plugins.flow.flights import Landing
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.planned import Planned
+from sls_plugins.flow.spare import spare_hit
 from sls_plugins.flow.together import Boarding, Found, landing_of, plan_together
 from sls_plugins.protocols import Grade as Verdict
 from sls_plugins.types import (
@@ -98,13 +100,30 @@ def answer(parts: Parts, query: Query) -> Answering:
 
 
 def _called(parts: Parts, planned: Planned, boarding: Boarding) -> Answering:
-    """Steps 6–8 with the candidates in order, until one answers."""
+    """Steps 6–8: a candidate's answer, or a stored one that will do when nobody can be paid."""
+    try:
+        return (yield from carry_out(parts, planned, boarding))
+    except BudgetExhausted:
+        hit = spare_hit(parts, planned)
+        if hit is None:
+            raise
+    yield Serve(planned.query, planned.vector, hit)
+    parts.plugins.decided(planned.query, hit)
+    parts.plugins.answered(planned.query, hit.answer)
+    return hit.answer
+
+
+def carry_out(parts: Parts, planned: Planned, boarding: Boarding | None = None) -> Answering:
+    """Call a decision's candidates in order until one has answered. Raises as `answer` does."""
+    boarding = boarding if boarding is not None else Boarding()
     tries = _Tries(planned)
     for name in planned.decision.ranking:
-        if not tries.may_cost(name):
+        if not tries.may_cost(name) or not tries.may_begin(name, parts):
             continue
         try:
-            result: Answer = yield from _try(parts, planned, name, tuple(tries.failures), boarding)
+            result: Answer = yield from _watched(
+                parts, planned, name, tuple(tries.failures), boarding
+            )
         except UnusableAnswerError as error:
             said = yield from _unusable(parts, planned, error, tuple(tries.failures))
             if not tries.unusable(error, said):
@@ -115,11 +134,35 @@ def _called(parts: Parts, planned: Planned, boarding: Boarding) -> Answering:
         except BudgetExhausted as error:
             tries.causes[name] = error
         else:
+            parts.sessions.note(planned.query, name)
             parts.plugins.answered(planned.query, result)
             return result
     last = tries.end()
     boarding.landing = Landing.PRIVATE
     return last
+
+
+def _watched(
+    parts: Parts,
+    planned: Planned,
+    name: str,
+    failures: tuple[tuple[str, str], ...],
+    boarding: Boarding,
+) -> Answering:
+    """Try a candidate, and tell how well it was."""
+    ended = False
+    try:
+        result = yield from _try(parts, planned, name, failures, boarding)
+        ended = True
+        parts.health.end(name)
+    except ProviderError as error:
+        ended = True
+        parts.health.end(name, None if isinstance(error, UnusableAnswerError) else error)
+        raise
+    finally:
+        if not ended:
+            parts.health.cancel(name)
+    return result
 
 
 class _Tries:
@@ -141,6 +184,13 @@ class _Tries:
             return True
         self.causes[name] = f"might cost more than is left of {ceiling_usd:g} USD for this query"
         return False
+
+    def may_begin(self, name: str, parts: Parts) -> bool:
+        """Whether the provider's limits leave room for a call; if so it is counted."""
+        busy = parts.health.begin(parts.candidates[name], self._planned.query.input_tokens or 0)
+        if busy:
+            self.causes[name] = busy
+        return not busy
 
     def broke(self, error: ProviderError, cost_usd: float) -> None:
         """A candidate failed. Raises ProviderError if no other one may be tried."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sls_plugins.scheduler.health import Health
 from sls_plugins.types import Candidate, Query
 
 __all__ = ["eligible"]
@@ -13,20 +14,35 @@ ANSWER_TOKENS = 256
 
 
 def eligible(
-    query: Query, candidates: Sequence[Candidate], input_tokens: int
+    query: Query,
+    candidates: Sequence[Candidate],
+    input_tokens: int,
+    health: Health | None = None,
 ) -> tuple[tuple[Candidate, ...], tuple[tuple[str, str], ...]]:
     """Candidates that can answer, in order; and (name, reason) of those that cannot.
 
-    `input_tokens` is the number of tokens that would be sent. Ceilings on cost are the scheduler's.
+    `input_tokens` is the number of tokens that would be sent. Who cools down after failures is left
+    out as long as anybody else can answer. Ceilings on cost are the scheduler's.
     """
     able: list[Candidate] = []
     unable: list[tuple[str, str]] = []
     for candidate in candidates:
         reason = obstacle(query, candidate, input_tokens)
+        if not reason and health is not None:
+            reason = health.obstacle(candidate, input_tokens)
         if reason:
             unable.append((candidate.name, reason))
         else:
             able.append(candidate)
+    cooling = {one.name: health.cooling_s(one.name) for one in able} if health is not None else {}
+    well = [one for one in able if not cooling.get(one.name)]
+    if well and len(well) < len(able):
+        unable += [
+            (one.name, f"failed too often: is left alone for {cooling[one.name]:.0f} s more")
+            for one in able
+            if one not in well
+        ]
+        able = well
     return tuple(able), tuple(unable)
 
 
@@ -39,6 +55,9 @@ def obstacle(query: Query, candidate: Candidate, input_tokens: int) -> str:
     lacking = query.needs - candidate.capabilities
     if lacking:
         return f"lacks {', '.join(sorted(lacking))}"
+    untagged = query.tags - candidate.tags
+    if untagged:
+        return f"is not tagged {', '.join(sorted(untagged))}"
     return shortage(query, candidate, input_tokens)
 
 

@@ -43,10 +43,11 @@ class LagrangeScheduler:
         allowed, causes = within(estimates, self._ceiling_usd(query))
         if not allowed:
             raise NoCandidateLeft(query.id, causes)
-        self._pacer.observe(self._hull(allowed), purse)
+        doubt = self._safety.doubt([one.candidate for one in allowed])
+        self._pacer.observe(self._hull(allowed, doubt), purse)
         left = math.inf if purse.available_usd is None else purse.available_usd
         payable = within(allowed, left)[0] or allowed
-        terms = self._terms(query, payable, left)
+        terms = self._terms(query, payable, left, doubt)
         picked = pick(payable, terms, self._scenarios, seed)
         first = picked.ranking[0]
         self._pacer.charge(query.id, first.cost_usd)
@@ -60,22 +61,29 @@ class LagrangeScheduler:
             terms=terms.flat(),
         )
 
-    def _hull(self, allowed: Sequence[Estimate]) -> Hull:
+    def _hull(self, allowed: Sequence[Estimate], doubt: Mapping[str, float]) -> Hull:
         reach, weight = self._pacer.most_usd, self.aim.latency_weight
         offered = [one for one in allowed if one.cost_high_usd <= reach] or allowed
-        offered = credible(offered, weight)
+        offered = credible(offered, doubt, weight)
         return hull_of(
             [value_of(one, weight) for one in offered], [one.cost_usd for one in offered]
         )
 
-    def _terms(self, query: Query, payable: Sequence[Estimate], left_usd: float) -> Terms:
+    def _terms(
+        self,
+        query: Query,
+        payable: Sequence[Estimate],
+        left_usd: float,
+        doubt: Mapping[str, float],
+    ) -> Terms:
         deadlines = (self.aim.deadline_s, query.deadline_s)
         names = [one.candidate for one in payable]
         self._safety.observe(payable, self._pacer.spilt_usd)
         mix = self._safety.mix(names)
         purse_usd = min(self._pacer.purse_usd, left_usd)
+        price = self._pacer.price()
         return Terms(
-            price=self._pacer.price(),
+            price=price,
             purse_usd=purse_usd,
             tail=self._pacer.tail,
             latency_weight=self.aim.latency_weight,
@@ -84,6 +92,7 @@ class LagrangeScheduler:
             scenarios=self.seed,
             curiosity=self._safety.curiosity(names),
             mix=mix,
+            doubt=doubt if price < 0.0 else {},
             trial=self._safety.trial(payable, purse_usd / self._pacer.tail),
         )
 

@@ -16,13 +16,13 @@ from sls_plugins.types import Purse, State
 
 __all__ = ["Pacer"]
 
-REFILL = 0.992
+REFILL = 0.99
 """Share of the budget that is paid into the bucket; the rest covers unexpected costs."""
 
-DEPTH = 25.0
+DEPTH = 30.0
 """Budgets that the bucket holds."""
 
-SETPOINT = 0.4
+SETPOINT = 0.33
 """Share of the bucket that is kept filled: enough for a dear call, with room for what comes in."""
 
 HORIZON = 35.0

@@ -26,8 +26,14 @@ TRIALS, TRYING = 3.0, 0.1
 RISK = 4.0
 """Times what the cheapest costs that a trial may always cost, at most: who is he really?"""
 
+CAUTION = 1.5
+"""Times the high quantile that the first call of a candidate is allowed for."""
+
 SAVING = 1000.0
 """Queries over which money for exploring is saved up at most."""
+
+SPREAD, MOST_DOUBT = 0.3, 0.1
+"""Deviation of one answer's quality; how far anybody may be from what is thought of him."""
 
 PENDING = 4096
 """Decisions whose grade is not known yet, at most."""
@@ -84,10 +90,17 @@ class Safety:
             for name, row in zip(names, rows, strict=True)
         }
 
+    def doubt(self, names: Sequence[str]) -> dict[str, float]:
+        """How far each candidate's mean quality may be from what is thought of it."""
+        rows = self.standing.rows(names)
+        tries = self.standing.tries[rows]
+        doubts = np.minimum(SPREAD / np.sqrt(1.0 + tries), MOST_DOUBT)
+        return dict(zip(names, doubts.tolist(), strict=True))
+
     def trial(self, estimates: Sequence[Estimate], purse_usd: float) -> dict[str, float]:
         """The cheapest one that was hardly ever asked, if purse and exploring can pay for it.
 
-        What is expected of one that was never asked rests on list prices: it is taken for half.
+        What is expected of one that was never asked rests on list prices: it may be much dearer.
         """
         rows = self.standing.rows([one.candidate for one in estimates])
         purse_usd = max(purse_usd, RISK * min(one.cost_usd for one in estimates))
@@ -96,7 +109,7 @@ class Safety:
             for one, row in zip(estimates, rows, strict=True)
             if self.standing.asked[row] < TRIALS
             and one.cost_usd <= self.fund_usd
-            and (one.cost_high_usd if self.standing.asked[row] else one.cost_usd / 2) <= purse_usd
+            and one.cost_high_usd * (1.0 if self.standing.asked[row] else CAUTION) <= purse_usd
         ]
         if not fresh:
             return {}

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from sls_plugins.errors import InputError
 from sls_plugins.scheduler.exploration import Scenarios, uniform
-from sls_plugins.types import Estimate
+from sls_plugins.types import Decision, Estimate
 
-__all__ = ["Picked", "Terms", "credible", "pick", "terms_of", "value_of", "within"]
+__all__ = ["Picked", "Terms", "choose_again", "credible", "pick", "terms_of", "value_of", "within"]
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +40,8 @@ class Terms:
     high quantile a call is allowed for, `latency_weight` the quality that a second costs,
     `deadline_s` the latency beyond which a candidate is asked last. `curiosity` is the share of
     each candidate's doubt to explore; `safe` the share of queries that the fixed `mix` decides,
-    `trial` the share that is given to each candidate which was hardly ever asked.
+    `trial` the share that is given to each candidate which was hardly ever asked. `doubt` is how
+    far each candidate as a whole may be from what is thought of it; it counts below price 0 only.
     `scenarios` is the seed of what was explored.
     """
 
@@ -53,6 +55,7 @@ class Terms:
     curiosity: Mapping[str, float] = field(default_factory=dict)
     mix: Mapping[str, float] = field(default_factory=dict)
     trial: Mapping[str, float] = field(default_factory=dict)
+    doubt: Mapping[str, float] = field(default_factory=dict)
 
     def flat(self) -> tuple[tuple[str, float], ...]:
         """As named numbers, for the receipt."""
@@ -62,13 +65,19 @@ class Terms:
             *((f"curiosity/{name}", share) for name, share in self.curiosity.items()),
             *((f"mix/{name}", share) for name, share in self.mix.items()),
             *((f"trial/{name}", share) for name, share in self.trial.items()),
+            *((f"doubt/{name}", doubt) for name, doubt in self.doubt.items()),
         )
 
 
 def terms_of(flat: Sequence[tuple[str, float]]) -> Terms:
     """What `Terms.flat` gave, as terms again."""
     plain = {name: value for name, value in flat if "/" not in name}
-    parts: dict[str, dict[str, float]] = {"curiosity": {}, "mix": {}, "trial": {}}
+    parts: dict[str, dict[str, float]] = {
+        "curiosity": {},
+        "mix": {},
+        "trial": {},
+        "doubt": {},
+    }
     for name, value in flat:
         if "/" in name:
             kind, candidate = name.split("/", 1)
@@ -84,6 +93,7 @@ def terms_of(flat: Sequence[tuple[str, float]]) -> Terms:
         curiosity=parts["curiosity"],
         mix=parts["mix"],
         trial=parts["trial"],
+        doubt=parts["doubt"],
     )
 
 
@@ -105,15 +115,18 @@ def value_of(one: Estimate, latency_weight: float) -> float:
     return one.quality - latency_weight * (one.latency_s or 0.0) if latency_weight else one.quality
 
 
-def credible(estimates: Sequence[Estimate], latency_weight: float = 0.0) -> list[Estimate]:
+def credible(
+    estimates: Sequence[Estimate], doubt: Mapping[str, float], latency_weight: float = 0.0
+) -> list[Estimate]:
     """Those that may be the best for all that is known, and those that are no dearer than it."""
     best = max(estimates, key=lambda one: value_of(one, latency_weight))
     most = value_of(best, latency_weight)
-    return [
-        one
-        for one in estimates
-        if one.cost_usd <= best.cost_usd or value_of(one, latency_weight) + one.quality_sd >= most
-    ]
+
+    def hoped(one: Estimate) -> float:
+        room = max(one.quality_sd, doubt.get(one.candidate, 0.0))
+        return value_of(one, latency_weight) + room
+
+    return [one for one in estimates if one.cost_usd <= best.cost_usd or hoped(one) >= most]
 
 
 def affordable(estimates: Sequence[Estimate], terms: Terms) -> list[Estimate]:
@@ -122,7 +135,9 @@ def affordable(estimates: Sequence[Estimate], terms: Terms) -> list[Estimate]:
     able = [one for one in order if one.cost_high_usd * terms.tail <= terms.purse_usd] or order[:1]
     able = [one for one in able if (one.latency_s or 0.0) <= terms.deadline_s] or able
     tried = [one for one in order if one.candidate in terms.trial and one not in able]
-    return (credible(able, terms.latency_weight) if terms.price < 0.0 else able) + tried
+    return (
+        credible(able, terms.doubt, terms.latency_weight) if terms.price < 0.0 else able
+    ) + tried
 
 
 def pick(estimates: Sequence[Estimate], terms: Terms, scenarios: Scenarios, seed: int) -> Picked:
@@ -152,6 +167,19 @@ def pick(estimates: Sequence[Estimate], terms: Terms, scenarios: Scenarios, seed
     )
     chance = float(learnt * policy[first] + safe * mix[first] + trial[first])
     return Picked((*(able[i] for i in order), *rest), chance, names, policy, mix)
+
+
+def choose_again(decision: Decision) -> tuple[tuple[str, ...], float]:
+    """Ranking and propensity of a stored decision, made again from its receipt: bit for bit.
+
+    Raises InputError for a decision that was not made by `pick`.
+    """
+    if not decision.terms:
+        raise InputError(f"decision {decision.id!r} keeps no terms from which to make it again")
+    terms, ranked = terms_of(decision.terms), set(decision.ranking)
+    estimates = [one for one in decision.estimates if one.candidate in ranked]
+    picked = pick(estimates, terms, Scenarios(terms.scenarios), decision.seed)
+    return tuple(one.candidate for one in picked.ranking), picked.propensity
 
 
 def _shares(names: Sequence[str], shares: Mapping[str, float]) -> Floats:

@@ -15,6 +15,9 @@ Floats = NDArray[np.float64]
 FREE = 0.0
 """Price of money when there is enough of it for everything."""
 
+ENOUGH = 50
+"""Queries that must be known before any money is spent for nothing sure."""
+
 GENEROUS = 0.001
 """Mean quality that may be given away to spend what would be left over, as is expected."""
 
@@ -72,11 +75,13 @@ class Window:
     def price_for_cost(self, usd: float) -> float:
         """The lowest price at which the remembered queries cost at most `usd` on average.
 
-        Below 0 if they would cost less even when every one gets its best, as long as no more than
-        GENEROUS is thought to be lost by what is dearer and no better.
+        Below 0, once enough are known, if they would cost less even when every one gets its best,
+        as long as no more than GENEROUS is thought to be lost by what is dearer and no better.
         """
         taken = int(np.searchsorted(self._costs, usd, side="right")) - 1
         taken = max(taken, 0)
+        if taken >= self._rising and self.added < ENOUGH:
+            return FREE
         if taken > self._rising:
             lost = self._qualities[self._rising] - self._qualities[self._rising : taken + 1]
             taken = self._rising + int(np.searchsorted(lost, GENEROUS, side="right")) - 1

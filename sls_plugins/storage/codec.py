@@ -68,6 +68,7 @@ def query_of(row: Row[Any]) -> Query:
         tenant=row.tenant,
         scope=row.scope,
         needs=frozenset(limits.pop("needs")),
+        tags=frozenset(limits.pop("tags", ())),
         allow=_set(limits.pop("allow")),
         deny=frozenset(limits.pop("deny")),
         **limits,
@@ -96,6 +97,7 @@ def dumped(value: object) -> str:
 
 _LIMITS = (
     "needs",
+    "tags",
     "input_tokens",
     "max_output_tokens",
     "max_usd",

@@ -20,6 +20,8 @@ class Candidate:
     and reasoning tokens cost what others of their kind cost, unless they have their own price.
     `capabilities` are free words such as "tools", "vision" and "json"; `tags` are the operator's
     own ("eu", "local"). `quality_prior` (0…1) is what you believe before any outcome is known.
+    `rpm` and `tpm` are the calls and input tokens that the provider takes a minute,
+    `max_concurrency` the calls at a time, in each process.
     """
 
     name: str
@@ -35,6 +37,9 @@ class Candidate:
     capabilities: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
     quality_prior: float | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    max_concurrency: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no candidate can have."""
@@ -50,10 +55,10 @@ class Candidate:
             price = getattr(self, key)
             if price is not None and not (math.isfinite(price) and price >= 0):
                 raise self._wrong(key, f"{price} is no price", "Give 0 USD or more")
-        for key in ("context_window", "max_output_tokens"):
+        for key in ("context_window", "max_output_tokens", "rpm", "tpm", "max_concurrency"):
             limit = getattr(self, key)
             if limit is not None and limit <= 0:
-                raise self._wrong(key, f"{limit} is no limit", "Give 1 token or more")
+                raise self._wrong(key, f"{limit} is no limit", "Give 1 or more")
         if self.quality_prior is not None and not 0 <= self.quality_prior <= 1:
             raise self._wrong("quality_prior", f"{self.quality_prior} is outside 0…1", "Mend it")
 
@@ -69,7 +74,8 @@ class Query:
     `tenant` and `scope` must be equal for two queries to share answers: the tenant is the outer
     wall (its own vectors, its own erasure), the scope is a digest of everything else that shapes
     the answer (system prompt, earlier turns, tools, model settings, epoch).
-    `needs` are capabilities a candidate must have. `input_tokens` is the host's own count of all
+    `needs` are capabilities a candidate must have, `tags` what the operator must have said of it
+    ("eu": where data may go). `input_tokens` is the host's own count of all
     that is sent, `max_output_tokens` the answer's limit. `max_usd` is a ceiling for this query,
     `deadline_s` the expected latency beyond which a candidate is asked only when nobody else is
     left. `session` names a conversation: who answered in it last may hold `cached_tokens` of the
@@ -84,6 +90,7 @@ class Query:
     tenant: str = ""
     scope: str = ""
     needs: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
     input_tokens: int | None = None
     max_output_tokens: int | None = None
     max_usd: float | None = None
