@@ -18,6 +18,9 @@ __all__ = ["Keeper", "Learner"]
 _log = logging.getLogger(__name__)
 
 SNAPSHOT = "learnt"
+LAYOUT = "layout"
+LAYOUT_NOW = 2
+"""To be raised whenever a part's learnt arrays change their meaning or their shape."""
 PAGE_LINES = 1000
 
 
@@ -106,16 +109,40 @@ class Learner:
         self._wake = wake
 
     def restore(self) -> None:
-        """Load the newest snapshot, then read on. Raises EncoderMismatchError."""
+        """Load the newest snapshot, then read on. Raises EncoderMismatchError.
+
+        A snapshot of another version, or of other parts, is left alone: the log is learnt anew.
+        """
         with self._turn, self._lock:
             found = self._keeper.load()
-            if found is not None:
+            if found is not None and self._fits(found[0]):
                 state, self._seq = found
                 self._saved_seq = self._seq
                 for name, learner in self._learners.items():
                     if own := _under(state, name):
                         learner.load(own)
             self.catch_up()
+
+    def _fits(self, state: State) -> bool:
+        """Whether the learners of this program can load it; if not, the log is learnt anew."""
+        layout = int(state[LAYOUT][0]) if LAYOUT in state else 1
+        lacking = [
+            f"{name}/{key}"
+            for name, learner in self._learners.items()
+            if (own := _under(state, name))
+            for key in learner.save()
+            if key not in own
+        ]
+        if layout == LAYOUT_NOW and not lacking:
+            return True
+        _log.warning(
+            "the learnt state in the database is of another version or of other parts "
+            "(layout %d, here %d; lacking %s): the log is learnt anew",
+            layout,
+            LAYOUT_NOW,
+            ", ".join(lacking[:3]) or "nothing",
+        )
+        return False
 
     def observe(self, outcome: Outcome) -> None:
         """Learn a line that was just appended, and before it any that others appended."""
@@ -174,7 +201,7 @@ class Learner:
                 f"{name}/{key}": np.array(value, copy=True)
                 for name, learner in self._learners.items()
                 for key, value in learner.save().items()
-            }
+            } | {LAYOUT: np.array([LAYOUT_NOW])}
             seq = self._saved_seq = self._seq
         self._keeper.save(state, seq)
 

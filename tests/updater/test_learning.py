@@ -13,6 +13,7 @@ from sls_plugins.errors import EncoderMismatchError, UnknownCandidateError
 from sls_plugins.storage import Stores, open_stores
 from sls_plugins.types import Decision, Estimate, Outcome, OutcomeKind, Query, State
 from sls_plugins.updater import Keeper, Learner
+from sls_plugins.updater.learning import LAYOUT, LAYOUT_NOW
 
 
 class Diary:
@@ -141,3 +142,24 @@ def test_a_snapshot_of_another_encoder_is_refused(stores: Stores):
     learner.save()
     with pytest.raises(EncoderMismatchError, match=r"'f'.*'g'"):
         learner_of(stores, Diary(), fingerprint="g")
+
+
+@pytest.mark.parametrize("other", ["another layout", "other arrays"])
+def test_a_snapshot_of_another_version_is_left_alone(
+    stores: Stores, other: str, caplog: pytest.LogCaptureFixture
+):
+    """What this program cannot load is not loaded: the log is learnt anew, and that is said."""
+    first, _ = learner_of(stores, Diary())
+    for name in "ab":
+        first.observe(append(stores, name))
+    kept = {"diary/lines": np.array([7, 7]), LAYOUT: np.array([LAYOUT_NOW])}
+    if other == "another layout":
+        kept[LAYOUT] = np.array([LAYOUT_NOW - 1])
+    else:
+        kept["diary/words"] = kept.pop("diary/lines")
+    first.keeper.save(kept, 2)
+    diary = Diary()
+    again, told = learner_of(stores, diary)
+    assert diary.lines == told == [1, 2]
+    assert again.seq == 2
+    assert "learnt anew" in caplog.text
