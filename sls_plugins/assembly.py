@@ -86,7 +86,7 @@ class _Assembly:
         predictor = self._make("predictor", self.settings.predictor, context)
         aim = self.settings.budget.model_dump(exclude={"usd", "window", "cache_at_cap"})
         scheduler = self._make("scheduler", self.settings.scheduler, context, aim)
-        cache, index = self._cache(context, stores)
+        cache, index = self._cache(context, stores, encoder)
         updates = self._updates(stores, encoder.fingerprint)
         candidates = {candidate.name: candidate for candidate in self.candidates}
         learner, manager = updates.made(
@@ -172,21 +172,14 @@ class _Assembly:
         assert isinstance(stores, Stores)
         return stores
 
-    def _cache(self, context: Context, stores: Stores) -> tuple[Cache | None, Index | None]:
+    def _cache(
+        self, context: Context, stores: Stores, encoder: Encoder
+    ) -> tuple[Cache | None, Index | None]:
         wanted = self.settings.cache
         if not wanted.enabled:
             return None, None
         index: Index = self._make("index", self._index_part(), context)
-        policy = CachePolicy(
-            max_error=wanted.max_error,
-            near=wanted.near,
-            capacity=wanted.capacity,
-            capacity_bytes=wanted.capacity_bytes,
-            ttl_s=wanted.ttl_s,
-            ttl_by_task=wanted.ttl_by_task,
-            volatile_ttl_s=wanted.volatile_ttl_s,
-            seed=self.settings.seed,
-        )
+        policy = self._policy(context, encoder)
         cache = SemanticCache(
             entries=stores.entries,
             index=index,
@@ -201,6 +194,29 @@ class _Assembly:
         if not wanted.enabled or not wanted.single_flight_s:
             return None
         return Flights(wanted.single_flight_s)
+
+    def _policy(self, context: Context, encoder: Encoder) -> CachePolicy:
+        """The cache's settings, with guards and the comparison of answers from plugins."""
+        wanted, known = self.settings.cache, self.plugins.parts["guard"]
+        for name in (name for names in wanted.guards_off.values() for name in names):
+            if name not in known:
+                hint = f"There are {', '.join(known)}"
+                raise SettingsError("settings", "cache.guards_off", f"no guard {name!r}", hint)
+        resources = replace(context, resources={**context.resources, "encoder": encoder})
+        return CachePolicy(
+            max_error=wanted.max_error,
+            near=wanted.near,
+            capacity=wanted.capacity,
+            capacity_bytes=wanted.capacity_bytes,
+            ttl_s=wanted.ttl_s,
+            ttl_by_task=wanted.ttl_by_task,
+            volatile_ttl_s=wanted.volatile_ttl_s,
+            audit=wanted.audit,
+            seed=self.settings.seed,
+            same_answer=self._make("same_answer", wanted.same_answer, resources),
+            guards={name: self._make("guard", PartSettings(name=name), context) for name in known},
+            guards_off={task: frozenset(names) for task, names in wanted.guards_off.items()},
+        )
 
     def _index_part(self) -> PartSettings:
         """Chroma where files are kept and Chroma is installed; else vectors stay in memory."""

@@ -6,9 +6,11 @@ from sls_plugins.hookspecs import Parts, hookimpl
 
 __all__ = [
     "sls_encoders",
+    "sls_guards",
     "sls_indexes",
     "sls_judges",
     "sls_predictors",
+    "sls_same_answers",
     "sls_schedulers",
     "sls_stores",
 ]
@@ -65,4 +67,29 @@ def sls_judges() -> Parts:
         "model": "sls_plugins.judges.model:make",
         "numeric": "sls_plugins.judges.numeric:make",
         "regex": "sls_plugins.judges.text:make_pattern",
+    }
+
+
+@hookimpl
+def sls_guards() -> Parts:
+    """What vetoes a neighbour in the cache."""
+    names = (
+        "numbers_differ",
+        "quotes_differ",
+        "identifiers_differ",
+        "negation_differs",
+        "opposites_meet",
+        "question_differs",
+        "order_differs",
+    )
+    return {name: f"sls_plugins.cache.factory:{name}" for name in names}
+
+
+@hookimpl
+def sls_same_answers() -> Parts:
+    """What compares answers."""
+    return {
+        "embedding": "sls_plugins.cache.sameness:make_embedding",
+        "text": "sls_plugins.cache.sameness:make_text",
+        "words": "sls_plugins.cache.sameness:make_words",
     }

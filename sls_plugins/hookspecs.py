@@ -65,6 +65,16 @@ def sls_judges() -> Parts:  # type: ignore[empty-body]
 
 
 @hookspec
+def sls_guards() -> Parts:  # type: ignore[empty-body]
+    """Guards of the cache by name: what vetoes a neighbour. All are asked, unless set off."""
+
+
+@hookspec
+def sls_same_answers() -> Parts:  # type: ignore[empty-body]
+    """Comparisons of answers by name: what tells whether a refused neighbour was right."""
+
+
+@hookspec
 def sls_candidates() -> Sequence[Candidate]:  # type: ignore[empty-body]
     """Candidates that are added to those of the settings."""
 

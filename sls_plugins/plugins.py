@@ -48,7 +48,9 @@ EXTRAS: Mapping[str, str] = {
 }
 """Which extra brings the library of a built-in part, by the name under which it is imported."""
 
-Kind: TypeAlias = Literal["encoder", "store", "index", "predictor", "scheduler", "judge"]
+Kind: TypeAlias = Literal[
+    "encoder", "store", "index", "predictor", "scheduler", "judge", "guard", "same_answer"
+]
 """What a part is; "index" is registered by the hook `sls_indexes`, the others by `sls_<kind>s`."""
 
 T = TypeVar("T")
@@ -98,7 +100,8 @@ class _Events:
 class Plugins:
     """The plugins of one engine: registries of parts by name, and observers.
 
-    Made from plugin objects by name; `load` finds the installed ones. `names` are in the order in
+    Made from plugin objects by name; `load` finds the installed ones. `parts` has those of each
+    kind by name, `names` are in the order in
     which they were taken in. Raises PluginError for a plugin that cannot be taken in, and for a
     part's name that is brought twice.
     """
@@ -109,7 +112,9 @@ class Plugins:
         for name, plugin in plugins:
             _register(manager, name, plugin)
         self.names = tuple(name for name, _ in manager.list_name_plugin())
-        self._parts = {kind: _collect(manager, kind) for kind in get_args(Kind)}
+        self.parts: Mapping[Kind, Mapping[str, Registered]] = {
+            kind: _collect(manager, kind) for kind in get_args(Kind)
+        }
         self._candidates = _collect_candidates(manager)
         self._decided = _functions(manager, "sls_decided")
         self._answered = _functions(manager, "sls_answered")
@@ -138,27 +143,27 @@ class Plugins:
 
     def encoders(self) -> Mapping[str, Registered]:
         """Encoders by name."""
-        return self._parts["encoder"]
+        return self.parts["encoder"]
 
     def stores(self) -> Mapping[str, Registered]:
         """Stores by URL scheme."""
-        return self._parts["store"]
+        return self.parts["store"]
 
     def indexes(self) -> Mapping[str, Registered]:
         """Indexes by name."""
-        return self._parts["index"]
+        return self.parts["index"]
 
     def predictors(self) -> Mapping[str, Registered]:
         """Predictors by name."""
-        return self._parts["predictor"]
+        return self.parts["predictor"]
 
     def schedulers(self) -> Mapping[str, Registered]:
         """Schedulers by name."""
-        return self._parts["scheduler"]
+        return self.parts["scheduler"]
 
     def judges(self) -> Mapping[str, Registered]:
         """Judges by name."""
-        return self._parts["judge"]
+        return self.parts["judge"]
 
     def candidates(self) -> tuple[Candidate, ...]:
         """Candidates that plugins add to those of the settings."""
@@ -172,7 +177,7 @@ class Plugins:
         Raises SettingsError for an unknown name or wrong options, MissingExtraError when the part's
         library is not installed, PluginError for whatever else goes wrong inside the plugin.
         """
-        parts = self._parts[kind]
+        parts = self.parts[kind]
         if name not in parts:
             problem = f"there is no {kind} {name!r}"
             raise SettingsError("settings", kind, problem, _known(name, parts))

@@ -92,27 +92,6 @@ class Budget(_Frozen):
         return self
 
 
-class CacheSettings(_Frozen):
-    """The semantic cache: on or off, and how wrong it may be.
-
-    `max_error` bounds the share of wrong hits among hits. `near=False` keeps to exact repeats.
-    `capacity` is in rows, `capacity_bytes` in bytes of text and vectors. An answer is served for
-    `ttl_s` seconds from when it was made, or as `ttl_by_task` says, and one to a query about the
-    present ("today", "latest") for `volatile_ttl_s` at most (0: it is not kept). A query like one
-    that is on its way waits for that answer, for `single_flight_s` seconds at most (0: never).
-    """
-
-    enabled: bool = True
-    near: bool = True
-    max_error: Annotated[float, Field(gt=0, lt=1)] = 0.02
-    capacity: Annotated[int, Field(gt=0)] = 100_000
-    capacity_bytes: Annotated[int, Field(gt=0)] | None = None
-    ttl_s: Annotated[float, Field(gt=0)] | None = None
-    ttl_by_task: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    volatile_ttl_s: Annotated[float, Field(ge=0)] | None = 3600.0
-    single_flight_s: Annotated[float, Field(ge=0)] = 30.0
-
-
 class LearningSettings(_Frozen):
     """Learning beside requests, in a background thread (for a database that outlives the process).
 
@@ -159,6 +138,34 @@ def _named_part(value: object) -> object:
 
 
 Part = Annotated[PartSettings, BeforeValidator(_named_part)]
+
+
+class CacheSettings(_Frozen):
+    """The semantic cache: on or off, and how wrong it may be.
+
+    `max_error` bounds the share of wrong hits among hits. `near=False` keeps to exact repeats.
+    `capacity` is in rows, `capacity_bytes` in bytes of text and vectors. An answer is served for
+    `ttl_s` seconds from when it was made, or as `ttl_by_task` says, and one to a query about the
+    present ("today", "latest") for `volatile_ttl_s` at most (0: it is not kept). A query like one
+    that is on its way waits for that answer, for `single_flight_s` seconds at most (0: never).
+    `audit` is about
+    the share of near hits that are answered afresh all the same, to check the bound; `same_answer`
+    is the part that compares the fresh answer with the stored one. `guards_off` names guards that
+    must not veto: by task, by family (what a task is named before its "/"), or for all ("*").
+    """
+
+    enabled: bool = True
+    near: bool = True
+    max_error: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    capacity: Annotated[int, Field(gt=0)] = 100_000
+    capacity_bytes: Annotated[int, Field(gt=0)] | None = None
+    ttl_s: Annotated[float, Field(gt=0)] | None = None
+    ttl_by_task: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    volatile_ttl_s: Annotated[float, Field(ge=0)] | None = 3600.0
+    single_flight_s: Annotated[float, Field(ge=0)] = 30.0
+    audit: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    same_answer: Part = PartSettings(name="text")
+    guards_off: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class Settings(_Frozen):

@@ -40,7 +40,7 @@ class AcceptanceRule:
     exceeded all the same. `memory_labels` is after how many labels old evidence has faded to a
     third. A guard falls silent where surely fewer than `guard_factor` times `max_error` are wrong.
     No stratum is open that alone looks worse than `marginal` times `max_error`. `audit` is the mean
-    share of audits.
+    share of audits, `label_noise` the share of labels (under a half) that are known to be false.
     """
 
     max_error: float = 0.02
@@ -51,6 +51,15 @@ class AcceptanceRule:
     guard_reach: float = 2.0
     marginal: float = 3.0
     audit: float = 0.01
+    label_noise: float = 0.0
+
+    @property
+    def limit(self) -> float:
+        """The share of labels that may say "wrong" when `max_error` of the answers are.
+
+        `label_noise` of all labels say the opposite of what is true.
+        """
+        return self.label_noise + (1.0 - 2.0 * self.label_noise) * self.max_error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +142,7 @@ class Acceptance:
                 return f"guard: {guard}"
         if _bin(seen.risk) >= self._bars[slot_of(family_of(pair.task), _FAMILIES)]:
             return f"too few labels say that P(right) {1.0 - seen.risk:.3f} is enough"
-        limit, strength = self._rule.max_error, self._rule.gate_strength
+        limit, strength = self._rule.limit, self._rule.gate_strength
         for gate, place in zip(_gates(pair), ("task", "scope"), strict=True):
             cases, wrong = self._state["gates"][gate].tolist()
             if 0.5 * limit * strength + wrong > limit * (strength + cases):
@@ -144,11 +153,13 @@ class Acceptance:
         """The risk as cases that were forecast alike in the family have borne it out."""
         family = slot_of(family_of(pair.task), _FAMILIES)
         cases, wrong, _ = self._state["curves"][family, _bin(seen.risk)].tolist()
-        return float((_STRENGTH * seen.risk + wrong) / (_STRENGTH + cases))
+        told = float((_STRENGTH * seen.risk + wrong) / (_STRENGTH + cases))
+        noise = self._rule.label_noise
+        return min(1.0, max(0.0, (told - noise) / (1.0 - 2.0 * noise)))
 
     def _audit(self, seen: Risk) -> float:
         """The share of audits of such pairs: less where all is well, more where it is close."""
-        worth = seen.risk / (0.5 * self._rule.max_error)
+        worth = seen.risk / (0.5 * self._rule.limit)
         return min(0.5, self._rule.audit * min(4.0, max(0.5, worth)))
 
     def _is_silent(self, guard: str, task: str) -> bool:
@@ -157,7 +168,7 @@ class Acceptance:
         They must say so in the family, and not say otherwise in the task.
         """
         cells, rule = self._state["guards"], self._rule
-        limit = min(0.5, rule.guard_factor * rule.max_error)
+        limit = min(0.5, rule.guard_factor * rule.limit)
         cases, wrong = cells[_guard_slot(guard, family_of(task))].tolist()
         if not surely_below(wrong, cases, limit, rule.doubt):
             return False
@@ -165,7 +176,7 @@ class Acceptance:
         return bool(0.5 * limit * _STRENGTH + wrong <= limit * (_STRENGTH + cases))
 
     def _learn_guards(self, pair: Pair, seen: Risk, told: NDArray[np.float64]) -> None:
-        if seen.risk < self._rule.guard_reach * self._rule.max_error:
+        if seen.risk < self._rule.guard_reach * self._rule.limit:
             for guard in pair.guards:
                 for name in (family_of(pair.task), f"{pair.task}/"):
                     self._state["guards"][_guard_slot(guard, name)] += told
@@ -174,8 +185,8 @@ class Acceptance:
         """How many bins are open: all together surely below the limit, none alone far above it."""
         rule = self._rule
         told = (_STRENGTH * _RISKS + curve[:, 1]) / (_STRENGTH + curve[:, 0])
-        able = told <= rule.marginal * rule.max_error
-        return widest_below(curve, rule.max_error, rule.doubt, able)
+        able = told <= rule.marginal * rule.limit
+        return widest_below(curve, rule.limit, rule.doubt, able, rule.label_noise)
 
 
 def _gates(pair: Pair) -> tuple[int, int]:

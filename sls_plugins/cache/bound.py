@@ -21,14 +21,15 @@ _MOST_CASES = 1e9
 
 
 def log_evidence(
-    wrong: NDArray[np.float64], cases: NDArray[np.float64], limit: float
+    wrong: NDArray[np.float64], cases: NDArray[np.float64], limit: float, floor: float = 0.0
 ) -> NDArray[np.float64]:
     """Logarithm of the evidence that the rate is below `limit`, for each pair of counts.
 
-    A mixture of likelihood ratios of smaller rates (0, 2, 10, 25, 50 % of the limit) against the
-    limit; half of the stake is on 0. Counts may be fractional. Shapes as given.
+    A mixture of likelihood ratios of smaller rates (0, 2, 10, 25, 50 % of the way from `floor`, the
+    least that a rate can be, to the limit) against the limit; half of the stake is on the first.
+    Counts may be fractional. Shapes as given.
     """
-    rates = _SHARES * limit
+    rates = floor + _SHARES * (limit - floor)
     right = np.maximum(cases - wrong, 0.0)[..., None]
     with np.errstate(divide="ignore", invalid="ignore"):
         miss = np.where(wrong[..., None] > 0, wrong[..., None] * np.log(rates / limit), 0.0)
@@ -66,7 +67,11 @@ def upper_limit(wrong: float, cases: float, doubt: float) -> float:
 
 
 def widest_below(
-    strata: NDArray[np.float64], limit: float, doubt: float, able: NDArray[np.bool_]
+    strata: NDArray[np.float64],
+    limit: float,
+    doubt: float,
+    able: NDArray[np.bool_],
+    floor: float = 0.0,
 ) -> int:
     """How many strata, ordered from least to most risky, may be open together: 0 up to all.
 
@@ -80,6 +85,6 @@ def widest_below(
     total = np.cumsum(traffic)
     rate = np.cumsum(traffic * wrong / seen) / np.maximum(total, 1e-9)
     worth = total**2 / np.maximum(np.cumsum(traffic**2 / seen), 1e-9)
-    sure = log_evidence(rate * worth, worth, limit) >= -math.log(doubt)
+    sure = log_evidence(rate * worth, worth, limit, floor) >= -math.log(doubt)
     sure &= (rate < limit) & np.logical_and.accumulate(able)
     return int(np.flatnonzero(sure)[-1]) + 1 if sure.any() else 0

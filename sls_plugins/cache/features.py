@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sls_plugins.cache.guards import Guard
+from sls_plugins.cache.guards import fired
 from sls_plugins.cache.keys import pattern_of
+from sls_plugins.protocols import Guard
 from sls_plugins.types import CacheEntry, Evidence, Query
 
 __all__ = ["FEATURES", "Pair", "nearness", "pair_of"]
@@ -52,12 +53,12 @@ def pair_of(
     entry: CacheEntry,
     similarity: float,
     evidence: Evidence | None,
-    guards: Sequence[Guard],
+    guards: Mapping[str, Guard],
 ) -> Pair:
     """Compare; the same arguments give the same pair, now or when the log is read again."""
     evidence = evidence or _ALONE
     patterns = (_pattern(query.text), _pattern(entry.text))
-    names = tuple(guard.__name__ for guard in guards if guard(query.text, entry.text))
+    names = fired(guards, query.text, entry.text)
     return Pair(
         task=query.task,
         scope=f"{query.tenant}|{query.scope}",

@@ -8,15 +8,14 @@ question". Guards know nothing of embeddings: they see exactly what embeddings b
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import TypeAlias
 
 from sls_plugins.cache.words import CALENDAR, NEGATIONS, NUMBERS, OPPOSITES, QUESTIONS, UNITS
+from sls_plugins.protocols import Guard
 
 __all__ = [
     "DEFAULT_GUARDS",
-    "Guard",
     "fired",
     "identifiers_differ",
     "negation_differs",
@@ -26,9 +25,6 @@ __all__ = [
     "question_differs",
     "quotes_differ",
 ]
-
-Guard: TypeAlias = Callable[[str, str], bool]
-"""(query_text, stored_text) -> True if the stored answer must not be used on this ground."""
 
 _NUMBER = re.compile(
     rf"([$€£]\s?)?(-?\d[\d,]*(?:\.\d+)?)(?:[\s-]?({UNITS})\b|([a-z_]\w*))?", re.IGNORECASE
@@ -153,18 +149,21 @@ def order_differs(query_text: str, stored_text: str) -> bool:
     return query != stored and sorted(query) == sorted(stored)
 
 
-DEFAULT_GUARDS: tuple[Guard, ...] = (
-    numbers_differ,
-    quotes_differ,
-    identifiers_differ,
-    negation_differs,
-    opposites_meet,
-    question_differs,
-    order_differs,
-)
-"""All built-in guards, in the order in which they are asked."""
+DEFAULT_GUARDS: Mapping[str, Guard] = {
+    guard.__name__: guard
+    for guard in (
+        numbers_differ,
+        quotes_differ,
+        identifiers_differ,
+        negation_differs,
+        opposites_meet,
+        question_differs,
+        order_differs,
+    )
+}
+"""All built-in guards by name, in the order in which they are asked."""
 
 
-def fired(guards: Sequence[Guard], query_text: str, stored_text: str) -> tuple[str, ...]:
+def fired(guards: Mapping[str, Guard], query_text: str, stored_text: str) -> tuple[str, ...]:
     """Names of the guards that veto, in order."""
-    return tuple(guard.__name__ for guard in guards if guard(query_text, stored_text))
+    return tuple(name for name, guard in guards.items() if guard(query_text, stored_text))

@@ -66,7 +66,9 @@ class SemanticCache:
         self._policy = policy
         self._clock = clock
         self._acceptance = Acceptance(
-            AcceptanceRule(max_error=policy.max_error, audit=policy.audit)
+            AcceptanceRule(
+                max_error=policy.max_error, audit=policy.audit, label_noise=policy.label_noise
+            )
         )
         self._lock = threading.Lock()
         self._holdings = Holdings(entries, index, policy, fingerprint, clock)
@@ -171,7 +173,7 @@ class SemanticCache:
         row = self._row(entry_id)
         if row is None or row.key == key_of(outcome.query):
             return
-        label = label_of(outcome, row)
+        label = label_of(outcome, row, self._policy.same_answer)
         if label is None:
             return
         pair = self._pair(outcome.query, row, similarity, outcome.evidence)

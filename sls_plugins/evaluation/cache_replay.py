@@ -10,65 +10,109 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from sls_plugins.assembly import build
 from sls_plugins.engine import Engine
+from sls_plugins.evaluation.cache_figures import CacheDecided, cold_share, figures_of
 from sls_plugins.evaluation.receipts import Receipts
 from sls_plugins.evaluation.results import JsonValue
+from sls_plugins.evaluation.static_bar import BarFigures, best_bar, run_bars
 from sls_plugins.evaluation.traces import CacheRow
+from sls_plugins.evaluation.world import Ids, VirtualClock
+from sls_plugins.settings import Budget, CacheSettings, PartSettings, Settings
 from sls_plugins.types import Answer, CacheHit, Candidate, Query, Usage
 
-__all__ = ["CacheDecided", "CacheResult", "cache_replay"]
+__all__ = ["CacheDecided", "CacheResult", "CacheRun", "cache_replay", "run_cache"]
+
+ONLY = Candidate(name="model", input_usd_per_mtok=0.0, output_usd_per_mtok=0.0)
+"""Who answers on a miss: one candidate, for there is nothing to schedule."""
+
+_LAST_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CacheDecided:
-    """One row as it was decided; `right` is None on a miss, `exact` a repeat of the same text."""
+class CacheRun:
+    """How a trace is replayed: the bound, the encoder, where embeddings are kept, the seed.
 
-    query_id: str
-    hit: bool
-    from_query_id: str | None = None
-    right: bool | None = None
-    exact: bool = False
+    With `rival`, the best fixed bar is looked for, too.
+    """
 
-    def line(self) -> dict[str, JsonValue]:
-        """The row as `--decisions` writes it."""
-        return {
-            "query_id": self.query_id,
-            "hit": self.hit,
-            "from_query_id": self.from_query_id,
-        }
+    max_error: float
+    encoder: str
+    embeddings: Path | None
+    seed: int = 0
+    rival: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheResult:
-    """All rows in order. `ideal_hit_rate` is the share of rows whose group was seen before."""
+    """All rows in order; `rival` is the best fixed bar at the same error, if one was looked for."""
 
     decided: tuple[CacheDecided, ...]
     groups: int
-    ideal_hit_rate: float
     seconds: float
+    fingerprint: str = ""
+    rival: BarFigures | None = None
 
     def facts(self) -> dict[str, JsonValue]:
-        """Counts and rates; `near_wrong_share` is about hits that were no exact repeats."""
-        hits = [row for row in self.decided if row.hit]
-        near = [row for row in hits if not row.exact]
-        wrong = sum(not row.right for row in hits)
-        near_wrong = sum(not row.right for row in near)
+        """Figures of all rows, of the cold start and of each stream."""
+        streams = dict.fromkeys(row.stream for row in self.decided)
+        last = self.decided[-int(_LAST_SHARE * len(self.decided)) or None :]
         return {
-            "queries": len(self.decided),
+            **figures_of(self.decided).facts(),
             "groups": self.groups,
-            "hits": len(hits),
-            "hit_rate": len(hits) / len(self.decided),
-            "ideal_hit_rate": self.ideal_hit_rate,
-            "wrong_hits": {"count": wrong, "share": wrong / len(hits) if hits else 0.0},
-            "exact_hits": len(hits) - len(near),
-            "near_hits": len(near),
-            "near_wrong_share": near_wrong / len(near) if near else 0.0,
+            "found_share_after_300_labels": cold_share(self.decided),
+            "found_share_of_last_quarter": figures_of(last).found_share,
+            "static_bar": self._bar_facts(),
+            "streams": {
+                name: figures_of([row for row in self.decided if row.stream == name]).facts()
+                for name in streams
+                if len(streams) > 1
+            },
             "seconds": round(self.seconds, 3),
+        }
+
+    def _bar_facts(self) -> JsonValue:
+        if self.rival is None:
+            return None
+        share = self.rival.wrong / self.rival.hits if self.rival.hits else 0.0
+        return {
+            "bar": self.rival.bar,
+            "found_share": self.rival.found_share,
+            "wrong_share": share,
         }
 
 
 Watch = Callable[[CacheDecided], None]
+
+
+def run_cache(rows: Sequence[CacheRow], run: CacheRun, watch: Watch) -> CacheResult:
+    """Replay the rows through a new engine in a world without chance. Raises SLSError."""
+    clock, receipts = VirtualClock(), Receipts()
+    settings = Settings(
+        candidates=(ONLY,),
+        budget=Budget(price=0.0),
+        cache=CacheSettings(max_error=run.max_error),
+        encoder=PartSettings(name=run.encoder),
+        embeddings=run.embeddings,
+        index=PartSettings(name="memory"),
+        seed=run.seed,
+    )
+
+    def tick(row: CacheDecided) -> None:
+        clock.tick()
+        watch(row)
+
+    with build(settings, clock=clock, ids=Ids(), plugins=[receipts]) as engine:
+        result = cache_replay(rows, engine, receipts, tick)
+        return CacheResult(
+            decided=result.decided,
+            groups=result.groups,
+            seconds=result.seconds,
+            fingerprint=engine.parts.encoder.fingerprint,
+            rival=_rival(rows, engine, run.max_error) if run.rival else None,
+        )
 
 
 def cache_replay(
@@ -81,24 +125,19 @@ def cache_replay(
     start_s = time.perf_counter()
     groups = {row.query_id: row.group for row in rows}
     seen: set[str] = set()
-    repeats = 0
     decided: list[CacheDecided] = []
     for row in rows:
-        repeats += row.group in seen
+        result = _decide(row, engine, receipts, groups, possible=row.group in seen)
         seen.add(row.group)
-        result = _decide(row, engine, receipts, groups)
         decided.append(result)
         watch(result)
     return CacheResult(
-        decided=tuple(decided),
-        groups=len(seen),
-        ideal_hit_rate=repeats / len(rows),
-        seconds=time.perf_counter() - start_s,
+        decided=tuple(decided), groups=len(seen), seconds=time.perf_counter() - start_s
     )
 
 
 def _decide(
-    row: CacheRow, engine: Engine, receipts: Receipts, groups: dict[str, str]
+    row: CacheRow, engine: Engine, receipts: Receipts, groups: dict[str, str], *, possible: bool
 ) -> CacheDecided:
     def call(_candidate: Candidate, _query: Query) -> Answer:
         text = f"the answer of group {row.group}"
@@ -106,17 +145,30 @@ def _decide(
 
     answer = engine.answer(Query(text=row.text, id=row.query_id, task=_task(row)), call)
     receipt = receipts.take(answer.decision_id)
-    if isinstance(receipt, CacheHit):
-        return CacheDecided(
-            query_id=row.query_id,
-            hit=True,
-            from_query_id=answer.from_query_id,
-            right=groups.get(answer.from_query_id or "") == row.group,
-            exact=receipt.exact,
-        )
-    engine.feedback(answer.decision_id, quality=1.0, source="trace")
-    return CacheDecided(query_id=row.query_id, hit=False)
+    hit = isinstance(receipt, CacheHit)
+    told = False
+    if not hit:
+        engine.feedback(answer.decision_id, quality=1.0, source="trace")
+        told = engine.parts.log.find(answer.decision_id).nearest_id is not None
+    return CacheDecided(
+        query_id=row.query_id,
+        hit=hit,
+        from_query_id=answer.from_query_id if hit else None,
+        right=groups.get(answer.from_query_id or "") == row.group if hit else None,
+        exact=isinstance(receipt, CacheHit) and receipt.exact,
+        stream=row.stream,
+        possible=possible,
+        told=told,
+        cost_usd=row.cost_usd,
+        latency_s=row.latency_s,
+    )
 
 
 def _task(row: CacheRow) -> str:
     return f"cache/{row.stream}" if row.stream else ""
+
+
+def _rival(rows: Sequence[CacheRow], engine: Engine, max_error: float) -> BarFigures | None:
+    vectors = engine.parts.encoder.encode([row.text for row in rows])
+    runs = run_bars(vectors, [row.group for row in rows], [row.stream for row in rows])
+    return best_bar(runs, max_error)

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Interval", "calibration_error", "log_r2", "mean_interval", "percentile"]
+__all__ = [
+    "Interval",
+    "calibration_error",
+    "log_r2",
+    "mean_interval",
+    "percentile",
+    "rate_interval",
+]
 
 Floats = NDArray[np.float64]
 
@@ -33,6 +40,17 @@ def mean_interval(values: Sequence[float] | Floats) -> Interval:
         return Interval(mean)
     half = _Z95 * float(sample.std(ddof=1)) / math.sqrt(sample.size)
     return Interval(mean, mean - half, mean + half)
+
+
+def rate_interval(count: int, cases: int) -> Interval:
+    """A rate with Wilson's 95 % interval, which is right for rates near 0, too."""
+    if cases == 0:
+        return Interval(0.0)
+    rate, square = count / cases, _Z95**2
+    middle = (rate + square / (2 * cases)) / (1 + square / cases)
+    spread = math.sqrt(rate * (1 - rate) / cases + square / (4 * cases**2))
+    half = _Z95 * spread / (1 + square / cases)
+    return Interval(rate, max(0.0, middle - half), min(1.0, middle + half))
 
 
 def calibration_error(

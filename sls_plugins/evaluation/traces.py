@@ -65,12 +65,17 @@ class RoutingRow(Row):
 
 
 class CacheRow(Row):
-    """A query of a group: queries of one group may share an answer, others must not."""
+    """A query of a group: queries of one group may share an answer, others must not.
+
+    `cost_usd` and `latency_s` are those of a call, where they were recorded.
+    """
 
     text: Text
     group: Text
     answer: str | None = None
     stream: str = ""
+    cost_usd: Amount | None = None
+    latency_s: Amount | None = None
 
 
 class ArrivalRow(Row):

@@ -62,5 +62,6 @@ def test_equal_texts_pass(_: str, one: str, other: str) -> None:
 def test_guards_are_switched_off_by_task() -> None:
     """A setting silences a guard in one task, not in others."""
     policy = CachePolicy(guards_off={"logs": frozenset({"numbers_differ"})})
+    assert fired(policy.guards_of("logs/a"), "core 1", "core 2") == ()
     assert fired(policy.guards_of("logs"), "core 1", "core 2") == ()
     assert fired(policy.guards_of("sums"), "core 1", "core 2") == ("numbers_differ",)

@@ -307,7 +307,11 @@ def test_the_cache_alone_counts_right_and_wrong_hits() -> None:
     ]
     facts = result.facts()
     assert (facts["hit_rate"], facts["ideal_hit_rate"], facts["groups"]) == (0.5, 0.25, 3)
-    assert (facts["wrong_hits"], facts["exact_hits"]) == ({"count": 1, "share": 0.5}, 2)
+    wrong = facts["wrong_hits"]
+    assert isinstance(wrong, dict)
+    assert (wrong["count"], wrong["share"], facts["exact_hits"]) == (1, 0.5, 2)
+    assert facts["found_share"] == 1.0
+    assert facts["saved_usd"] is None
 
 
 def test_streams_share_no_answers() -> None:

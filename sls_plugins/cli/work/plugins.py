@@ -11,7 +11,7 @@ from rich.table import Table
 from sls_plugins.cli.work.screen import show
 from sls_plugins.evaluation.files import write_json
 from sls_plugins.evaluation.results import JsonValue
-from sls_plugins.plugins import Plugins, Registered
+from sls_plugins.plugins import Kind, Plugins, Registered
 
 __all__ = ["run"]
 
@@ -19,7 +19,7 @@ __all__ = ["run"]
 def run(json: Path | None) -> None:
     """List them. Raises PluginError for one that is broken."""
     found = Plugins.load()
-    kinds = _kinds(found)
+    kinds = found.parts
     table = Table(caption=f"plugins: {', '.join(found.names)}", caption_justify="left")
     for heading in ("part", "name", "plugin", "made by"):
         table.add_column(heading, overflow="fold")
@@ -33,17 +33,6 @@ def run(json: Path | None) -> None:
         write_json(json, _facts(found, kinds))
 
 
-def _kinds(found: Plugins) -> dict[str, Mapping[str, Registered]]:
-    return {
-        "encoder": found.encoders(),
-        "store": found.stores(),
-        "index": found.indexes(),
-        "predictor": found.predictors(),
-        "scheduler": found.schedulers(),
-        "judge": found.judges(),
-    }
-
-
 def _maker(part: Registered) -> str:
     """Where its factory is."""
     if isinstance(part.factory, str):
@@ -52,7 +41,7 @@ def _maker(part: Registered) -> str:
     return f"{module}:{getattr(part.factory, '__qualname__', repr(part.factory))}"
 
 
-def _facts(found: Plugins, kinds: Mapping[str, Mapping[str, Registered]]) -> dict[str, JsonValue]:
+def _facts(found: Plugins, kinds: Mapping[Kind, Mapping[str, Registered]]) -> dict[str, JsonValue]:
     return {
         "plugins": list(found.names),
         "parts": [
