@@ -96,10 +96,8 @@ class Context:
 
 
 Guard: TypeAlias = Callable[[str, str], bool]
-"""(query_text, stored_text) -> True if the stored answer must not be used on this ground."""
-
 SameAnswer: TypeAlias = Callable[[str, str], bool | None]
-"""(fresh_answer, stored_answer) -> whether they are the same; None if it cannot be told."""
+"""(query, stored) -> must it not be used? (fresh, stored) -> the same? None if it cannot be told."""
 
 Factory: TypeAlias = Callable[[Context, Mapping[str, object]], object]
 """Makes a part from its context and its options (the part checks them); registered by a hook."""
