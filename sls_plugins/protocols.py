@@ -97,7 +97,7 @@ class Context:
 
 Guard: TypeAlias = Callable[[str, str], bool]
 SameAnswer: TypeAlias = Callable[[str, str], bool | None]
-"""(query, stored) -> must it not be used? (fresh, stored) -> the same? None if it cannot be told."""
+"""(query, stored) -> must it not be used? (fresh, stored) -> the same? None if unknown."""
 
 Factory: TypeAlias = Callable[[Context, Mapping[str, object]], object]
 """Makes a part from its context and its options (the part checks them); registered by a hook."""
