@@ -1,17 +1,22 @@
-"""LlamaIndex as a host: SLSRouterLLM over its OpenAI-like LLM, in the suites for all hosts."""
+"""LlamaIndex as a host, in the suites for all hosts: over HTTP, and over LlamaIndex's own mocks."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 from llama_index.core.agent.workflow import FunctionAgent
-from llama_index.core.base.llms.types import ImageBlock, TextBlock
-from llama_index.core.llms import ChatMessage, ChatResponse
+from llama_index.core.base.llms.types import ImageBlock, TextBlock, ToolCallBlock
+from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
+from llama_index.core.llms import LLM, ChatMessage, ChatResponse
+from llama_index.core.llms.mock import MockFunctionCallingLLM
 from llama_index.core.program.function_program import get_function_tool
 from llama_index.core.tools import FunctionTool
 from llama_index.llms.openai_like import OpenAILike
@@ -22,11 +27,14 @@ from llama_index_sls.usage import usage_of
 from sls_plugins import Engine
 from sls_plugins.testing.contracts.host import HostFaultContract, HostReplayContract
 from sls_plugins.testing.hosts import Host, Kind, Said, Way, look_up
-from sls_plugins.testing.openai import OpenAIServer
+from sls_plugins.testing.openai import Fault, Heard, OpenAIServer, Reply, obliging
 
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+NAMES = ("first", "second")
+WAY: ContextVar[Way] = ContextVar("way")
+"""How LlamaIndex is being called: its mocks ask a function that is not told whether to stream."""
 
 
 class City(BaseModel):
@@ -37,51 +45,24 @@ class City(BaseModel):
 
 
 class LlamaIndexHost:
-    """Asks an SLSRouterLLM in every way that LlamaIndex has; its connections are its own."""
+    """Asks an SLSRouterLLM in every way that LlamaIndex has."""
 
-    def __init__(self, engine: Engine, server: OpenAIServer, **settings: Any) -> None:
-        self._clients = httpx.Client(timeout=0.3), httpx.AsyncClient(timeout=0.3)
-        llms = {
-            name: OpenAILike(
-                model=name,
-                api_base=server.url,
-                api_key="none",
-                is_chat_model=True,
-                is_function_calling_model=True,
-                max_retries=0,
-                timeout=0.3,
-                additional_kwargs={"stream_options": {"include_usage": True}},
-                http_client=self._clients[0],
-                async_http_client=self._clients[1],
-            )
-            for name in ("first", "second")
-        }
+    def __init__(self, engine: Engine, llms: Mapping[str, LLM], **settings: Any) -> None:
+        self._counter = TokenCountingHandler(tokenizer=str.split)
         self._llm = SLSRouterLLM(engine, llms, **settings)
-
-    async def close(self) -> None:
-        """Let go of all connections."""
-        self._clients[0].close()
-        await self._clients[1].aclose()
+        self._llm.callback_manager = CallbackManager([self._counter])
 
     async def ask(self, way: Way, kind: Kind, question: str) -> Said:
         """One call."""
-        messages = _messages(kind, question)
+        WAY.set(way)
+        self._counter.reset_counts()
         if way is Way.AGENT:
             agent = FunctionAgent(tools=[FunctionTool.from_defaults(look_up)], llm=self._llm)
             done = await agent.run(question)
             return Said(text=done.response.content or "")
         tools = {Kind.TOOLS: FunctionTool.from_defaults(look_up), Kind.STRUCTURED: _as_tool()}
-        tool = tools.get(kind)
-        pieces = await self._pieces(way, messages, tool)
-        said = pieces[-1]
-        calls = self._llm.get_tool_calls_from_response(said, error_on_no_tool_call=False)
-        structured = None
-        if kind is Kind.STRUCTURED:
-            structured = City(**calls[0].tool_kwargs).model_dump()
-            calls = []
-        return _said(
-            said, [(each.tool_name, each.tool_kwargs) for each in calls], structured, pieces
-        )
+        pieces = await self._pieces(way, _messages(kind, question), tools.get(kind))
+        return self._said(pieces, kind)
 
     async def _pieces(
         self, way: Way, messages: list[ChatMessage], tool: FunctionTool | None
@@ -100,35 +81,34 @@ class LlamaIndexHost:
             return [llm.chat(messages, **offered)]
         return list(await asyncio.gather(llm.achat(messages, **offered)))
 
+    def _said(self, pieces: Sequence[ChatResponse], kind: Kind) -> Said:
+        said = pieces[-1]
+        calls = self._llm.get_tool_calls_from_response(said, error_on_no_tool_call=False)
+        usages = [usage for each in pieces if (usage := usage_of(each))]
+        told = usages[-1].input_tokens + usages[-1].output_tokens if usages else 0
+        message = said.message
+        return Said(
+            text=message.content or "",
+            calls=tuple((each.tool_name, each.tool_kwargs) for each in calls),
+            structured=City(**calls[0].tool_kwargs).model_dump()
+            if kind is Kind.STRUCTURED
+            else None,
+            chunks=len(pieces),
+            billed_tokens=told or self._counter.total_llm_token_count,
+            facts=said.additional_kwargs["sls"],
+            rest={
+                "role": message.role.value,
+                "blocks": [block.block_type for block in message.blocks],
+                "kwargs": {k: v for k, v in message.additional_kwargs.items() if k != "tool_calls"},
+            },
+        )
+
 
 def _as_tool() -> FunctionTool:
     """The tool by which LlamaIndex asks function-calling LLMs for an object."""
     tool = get_function_tool(City)
     assert isinstance(tool, FunctionTool)
     return tool
-
-
-def _said(
-    said: ChatResponse,
-    calls: list[tuple[str, Any]],
-    structured: dict[str, Any] | None,
-    pieces: list[ChatResponse],
-) -> Said:
-    usages = [usage for each in pieces if (usage := usage_of(each))]
-    kwargs = said.message.additional_kwargs
-    return Said(
-        text=said.message.content or "",
-        calls=tuple(calls),
-        structured=structured,
-        chunks=len(pieces),
-        billed_tokens=usages[-1].input_tokens + usages[-1].output_tokens if usages else 0,
-        facts=said.additional_kwargs["sls"],
-        rest={
-            "role": said.message.role.value,
-            "blocks": [block.block_type for block in said.message.blocks],
-            "kwargs": {key: value for key, value in kwargs.items() if key != "tool_calls"},
-        },
-    )
 
 
 def _messages(kind: Kind, question: str) -> list[ChatMessage]:
@@ -143,28 +123,159 @@ def _messages(kind: Kind, question: str) -> list[ChatMessage]:
     return asked
 
 
-class _LlamaIndex:
-    """How the suites make the host."""
+class _OverHTTP:
+    """How the suites make the host: OpenAI-like LLMs over the real HTTP server."""
 
     @pytest.fixture
-    async def host(self, engine: Engine, server: OpenAIServer) -> AsyncIterator[Host]:
-        host = LlamaIndexHost(engine, server)
-        yield host
-        await host.close()
+    async def llms(self, server: OpenAIServer) -> AsyncIterator[Mapping[str, LLM]]:
+        with httpx.Client(timeout=0.3) as blocking:
+            async with httpx.AsyncClient(timeout=0.3) as unblocking:
+                yield self._made(server, blocking, unblocking)
+
+    def _made(
+        self, server: OpenAIServer, blocking: httpx.Client, unblocking: httpx.AsyncClient
+    ) -> Mapping[str, LLM]:
+        return {
+            name: OpenAILike(
+                model=name,
+                api_base=server.url,
+                api_key="none",
+                is_chat_model=True,
+                is_function_calling_model=True,
+                max_retries=0,
+                timeout=0.3,
+                additional_kwargs={"stream_options": {"include_usage": True}},
+                http_client=blocking,
+                async_http_client=unblocking,
+            )
+            for name in NAMES
+        }
 
     @pytest.fixture
-    async def takeover_host(self, engine: Engine, server: OpenAIServer) -> AsyncIterator[Host]:
-        host = LlamaIndexHost(engine, server, takeovers=1)
-        yield host
-        await host.close()
+    def host(self, engine: Engine, llms: Mapping[str, LLM]) -> Host:
+        return LlamaIndexHost(engine, llms)
+
+    @pytest.fixture
+    def takeover_host(self, engine: Engine, llms: Mapping[str, LLM]) -> Host:
+        return LlamaIndexHost(engine, llms, takeovers=1)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the agents' own
-class TestFaults(_LlamaIndex, HostFaultContract):
+FAILURES: Mapping[Fault, Callable[[], Exception]] = {
+    Fault.RATE_LIMITED: partial(RuntimeError, "429: too many requests"),
+    Fault.SERVER_ERROR: partial(RuntimeError, "500: out of order"),
+    Fault.HANG: partial(TimeoutError, "nothing came"),
+    Fault.CUT: partial(ConnectionResetError, "gone"),
+    Fault.QUIET_END: partial(EOFError, "too early"),
+    Fault.WRONG_JSON: partial(json.JSONDecodeError, "no JSON", "{", 0),
+    Fault.WRONG_SHAPE: partial(KeyError, "choices"),
+}
+"""What a mock raises in place of a fault on the wire."""
+
+
+class Oracle:
+    """What the server is over HTTP: hears what the mocks are asked, and tells what they say."""
+
+    def __init__(self) -> None:
+        self.heard: list[Heard] = []
+        self.default: Callable[[Heard], Reply] = obliging
+
+    def asked(self, model: str) -> list[Heard]:
+        """The requests to one model."""
+        return [each for each in self.heard if each.model == model]
+
+    def answer(self, model: str, messages: Sequence[ChatMessage], **kwargs: Any) -> Any:
+        """As LlamaIndex's mocks ask for it: a message, or a stream of them."""
+        tools = [
+            {"function": {"name": each.metadata.name, "parameters": _parameters(each)}}
+            for each in kwargs.get("tools") or ()
+        ]
+        told = [{"role": each.role.value, "content": each.content} for each in messages]
+        heard = Heard({"model": model, "messages": told, "tools": tools})
+        self.heard.append(heard)
+        reply, way = self.default(heard), WAY.get()
+        if way is Way.STREAM:
+            return _spoken(reply)
+        if way in {Way.ASTREAM, Way.AGENT}:
+            return _aspoken(reply)
+        if reply.fault is not Fault.NONE:
+            raise _failure(reply)
+        return _message(reply.text, reply)
+
+
+def _failure(reply: Reply) -> Exception:
+    return FAILURES[reply.fault]()
+
+
+def _parameters(tool: Any) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = tool.metadata.get_parameters_dict()
+    return found
+
+
+def _message(text: str, reply: Reply) -> ChatMessage:
+    calls = [
+        ToolCallBlock(tool_call_id="call_1", tool_name=each.name, tool_kwargs=dict(each.arguments))
+        for each in reply.calls
+    ]
+    words = [TextBlock(text=text)] if text else []
+    return ChatMessage(role="assistant", blocks=[*words, *calls])
+
+
+def _spoken(reply: Reply) -> Iterator[ChatMessage]:
+    for place, word in enumerate(reply.words):
+        if reply.fault is not Fault.NONE and place >= reply.after:
+            raise _failure(reply)
+        yield _message(word, reply)
+
+
+async def _aspoken(reply: Reply) -> AsyncIterator[ChatMessage]:
+    for message in _spoken(reply):
+        yield message
+
+
+class _OverMocks:
+    """How the suites make the host: LlamaIndex's own mock LLMs, without a wire."""
+
+    @pytest.fixture
+    def server(self) -> Oracle:
+        return Oracle()
+
+    @pytest.fixture
+    def llms(self, server: Oracle) -> Mapping[str, LLM]:
+        return {
+            name: MockFunctionCallingLLM(response_generator=partial(server.answer, name))
+            for name in NAMES
+        }
+
+    @pytest.fixture
+    def host(self, engine: Engine, llms: Mapping[str, LLM]) -> Host:
+        return LlamaIndexHost(engine, llms)
+
+    @pytest.fixture
+    def takeover_host(self, engine: Engine, llms: Mapping[str, LLM]) -> Host:
+        return LlamaIndexHost(engine, llms, takeovers=1)
+
+
+agents_own = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+NEVER_CACHED = frozenset({Kind.TOOLS, Kind.STRUCTURED})
+
+
+@agents_own
+class TestFaults(_OverHTTP, HostFaultContract):
     """Every fault in every way."""
 
 
-class TestReplays(_LlamaIndex, HostReplayContract):
+@agents_own
+class TestMocksFaults(_OverMocks, HostFaultContract):
+    """Every fault in every way, over mocks."""
+
+
+class TestReplays(_OverHTTP, HostReplayContract):
     """Every kind of question in every way."""
 
-    never_cached = frozenset({Kind.TOOLS, Kind.STRUCTURED})
+    never_cached = NEVER_CACHED
+
+
+class TestMocksReplays(_OverMocks, HostReplayContract):
+    """Every kind of question in every way, over mocks."""
+
+    never_cached = NEVER_CACHED
