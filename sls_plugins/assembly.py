@@ -16,15 +16,16 @@ from sls_plugins.encoder.memo import MemoEncoder
 from sls_plugins.encoder.shelf import ShelfEncoder
 from sls_plugins.engine import Engine
 from sls_plugins.errors import SettingsError
-from sls_plugins.flow import Flights, Parts
+from sls_plugins.flow import Flights, Offered, Parts
 from sls_plugins.plugins import Kind, Plugins
-from sls_plugins.protocols import Cache, Clock, Context, Encoder, Index, Judge
+from sls_plugins.protocols import Cache, Clock, Context, Encoder, Index, Judge, Learns
 from sls_plugins.scheduler import Health, HealthRules, Sessions
 from sls_plugins.scheduler.ledger import BudgetLedger, Cap
 from sls_plugins.settings import PartSettings, Settings, load_settings
 from sls_plugins.storage import Stores
 from sls_plugins.tokens import TiktokenCounter, cost_usd, priced
 from sls_plugins.types import Candidate
+from sls_plugins.updater import warm_start
 from sls_plugins.updates import Learning, Updates
 
 __all__ = ["build"]
@@ -84,11 +85,12 @@ class _Assembly:
         context = replace(base, dimension=encoder.dimension, fingerprint=encoder.fingerprint)
         stores = self._stores(base)
         predictor = self._make("predictor", self.settings.predictor, context)
+        self._warm(predictor, stores, context)
         aim = self.settings.budget.model_dump(exclude={"usd", "window", "cache_at_cap"})
         scheduler = self._make("scheduler", self.settings.scheduler, context, aim)
         cache, index = self._cache(context, stores, encoder)
         updates = self._updates(stores, encoder.fingerprint)
-        candidates = {candidate.name: candidate for candidate in self.candidates}
+        candidates = Offered(self.candidates)
         learner, manager = updates.made(
             Learning(predictor=predictor, scheduler=scheduler, cache=cache),
             lambda: self._make("predictor", self.settings.predictor, context),
@@ -163,10 +165,31 @@ class _Assembly:
     ) -> Any:
         return self.plugins.make(kind, part.name, context, {**(defaults or {}), **part.options})
 
+    def _warm(self, predictor: Learns, stores: Stores, context: Context) -> None:
+        """Let the predictor start from what another engine has learnt, if that is wanted."""
+        source = self.settings.warm_start
+        if source is None:
+            return
+        url = source if "://" in source else f"sqlite:///{_database_in(source)}"
+        other = self._stores_at(url, context)
+        try:
+            warm_start(
+                predictor,
+                own=stores.snapshots,
+                other=other.snapshots,
+                fingerprint=context.fingerprint,
+                source=source,
+            )
+        finally:
+            other.database.close()
+
     def _stores(self, context: Context) -> Stores:
         url = self.settings.database
         if url is None and self.settings.folder is not None:
             url = f"sqlite:///{self.settings.folder / 'sls.db'}"
+        return self._stores_at(url, context)
+
+    def _stores_at(self, url: str | None, context: Context) -> Stores:
         scheme = (url or "sqlite").split(":", 1)[0].split("+", 1)[0]
         stores = self.plugins.make("store", scheme, context, {"url": url})
         assert isinstance(stores, Stores)
@@ -234,3 +257,14 @@ class _Assembly:
 
     def _judges(self, context: Context) -> Sequence[Judge]:
         return [self._make("judge", part, context) for part in self.settings.judges]
+
+
+def _database_in(folder: str) -> Path:
+    """The database that an engine keeps in its folder. Raises SettingsError if there is none."""
+    path = Path(folder) / "sls.db"
+    if not path.is_file():
+        problem = f"there is no {path}"
+        raise SettingsError(
+            "settings", "warm_start", problem, "Name another engine's folder or URL"
+        )
+    return path

@@ -173,7 +173,9 @@ class Settings(_Frozen):
 
     `database` is an SQLAlchemy URL; without one it is a file in `folder`, or memory if there is no
     folder either. `embeddings` is a folder where embeddings are kept between runs, for those who
-    replay a trace again and again. `plugins` names the entry points to load (all of them if None).
+    replay a trace again and again. `warm_start` names the folder or database URL of another engine,
+    from whose learnt predictor a new one starts. `plugins` names the entry points to load (all of
+    them if None).
     """
 
     candidates: tuple[Candidate, ...] = ()
@@ -189,6 +191,7 @@ class Settings(_Frozen):
     database: str | None = None
     folder: Path | None = None
     embeddings: Path | None = None
+    warm_start: str | None = None
     seed: int = 0
     reservation_s: Annotated[float, Field(gt=0)] = 600.0
     plugins: tuple[str, ...] | None = None

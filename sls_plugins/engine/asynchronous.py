@@ -14,6 +14,7 @@ from sls_plugins.engine.batch import AsyncBatchPlan
 from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.desk import AsyncEngineCache
 from sls_plugins.engine.retries import call_again_async
+from sls_plugins.engine.roster import Roster
 from sls_plugins.engine.stream_hosts import RAISES, AsyncStreamHost, StreamPolicy
 from sls_plugins.engine.streams import AsyncAnswerStream
 from sls_plugins.engine.stretch import Ended, to_wait
@@ -59,9 +60,9 @@ class AsyncEngine:
         self.cache = AsyncEngineCache(engine.parts, self.in_thread)
 
     @property
-    def candidates(self) -> tuple[Candidate, ...]:
-        """The candidates, with their prices."""
-        return tuple(self.parts.candidates.values())
+    def candidates(self) -> Roster:
+        """The candidates, with their prices; others can be added, or removed, at any time."""
+        return Roster(self.parts)
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, as far as a tokenizer is at hand (else an estimate)."""

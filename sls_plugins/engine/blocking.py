@@ -13,6 +13,7 @@ from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.desk import EngineCache
 from sls_plugins.engine.learnt import EngineUpdates
 from sls_plugins.engine.retries import call_again
+from sls_plugins.engine.roster import Roster
 from sls_plugins.engine.stream_hosts import RAISES, StreamHost, StreamPolicy
 from sls_plugins.engine.streams import AnswerStream
 from sls_plugins.engine.waiting import follow
@@ -44,9 +45,9 @@ class Engine:
         self._twin = AsyncEngine(self)
 
     @property
-    def candidates(self) -> tuple[Candidate, ...]:
-        """The candidates, with their prices."""
-        return tuple(self.parts.candidates.values())
+    def candidates(self) -> Roster:
+        """The candidates, with their prices; others can be added, or removed, at any time."""
+        return Roster(self.parts)
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, as far as a tokenizer is at hand (else an estimate)."""

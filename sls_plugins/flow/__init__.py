@@ -17,6 +17,7 @@ from sls_plugins.flow.effects import (
 from sls_plugins.flow.flights import Flight, Flights, Landed, Landing
 from sls_plugins.flow.forgetting import forget
 from sls_plugins.flow.jobs import Job, lay_out
+from sls_plugins.flow.offered import Offered
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.perform import perform
 from sls_plugins.flow.planned import Planned
@@ -38,6 +39,7 @@ __all__ = [
     "Job",
     "Landed",
     "Landing",
+    "Offered",
     "Parts",
     "Planned",
     "Reserve",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import RLock
 
 from sls_plugins.flow.flights import Flights
+from sls_plugins.flow.offered import Offered
 from sls_plugins.plugins import Plugins
 from sls_plugins.protocols import (
     Cache,
@@ -40,7 +41,7 @@ class Parts:
     else is kept of texts.
     """
 
-    candidates: Mapping[str, Candidate]
+    candidates: Offered
     encoder: Encoder
     tokens: TokenCounter
     cost_usd: Callable[[Candidate, Usage], float]

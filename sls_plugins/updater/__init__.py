@@ -6,6 +6,7 @@ from sls_plugins.updater.manager import Manager, Policy, Reactions, Upkeep, join
 from sls_plugins.updater.refit import Refit, Refitter
 from sls_plugins.updater.sources import Sources, Weighed
 from sls_plugins.updater.stores import EventStore, FeedbackStore, Retention
+from sls_plugins.updater.warm import warm_start
 from sls_plugins.updater.watch import Alarm, DriftWatch
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "Upkeep",
     "Weighed",
     "joined_line",
+    "warm_start",
 ]

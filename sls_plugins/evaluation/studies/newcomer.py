@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sls_plugins.evaluation.labelled import Labelled, interval, load_labelled
 from sls_plugins.evaluation.study import Advance, Cell, StudyReport, StudySetup, Table
-from sls_plugins.predictor.batch import Pooled
+from sls_plugins.predictor.batch import Pooled, PooledOptions
 from sls_plugins.predictor.batch.probes import well_chosen
 
 __all__ = ["run"]
@@ -67,7 +67,7 @@ def _split(given: Labelled, seed: int) -> Split:
 
 
 def _quality(given: Labelled, split: Split, known: Mask, seed: int) -> float:
-    learner = Pooled(seed=seed)
+    learner = Pooled(PooledOptions(inducing=512), seed=seed)
     learner.fit(given.labels(split.train, known))
     said = learner.expect(given.rows.take(split.test)).mean
     best = np.where(np.isnan(said), -np.inf, said).argmax(axis=1)

@@ -129,18 +129,26 @@ class Problem:
         covariance.flat[:: len(covariance) + 1] += setting[-1] / self.counts
         return covariance
 
+    def moved(self, covariance: Floats, place: int, step: float) -> Floats:
+        """The covariance after one number of the setting has changed by `step`."""
+        if place < WAYS:
+            return np.asarray(covariance + step * self.ways[place])
+        changed = covariance.copy()
+        changed.flat[:: len(changed) + 1] += step / self.counts
+        return changed
 
-def surprise(problem: Problem, setting: Floats) -> float:
+
+def surprise(problem: Problem, covariance: Floats) -> float:
     """Negative log likelihood of a label, up to its scale (which is left to the labels)."""
-    factor = np.linalg.cholesky(problem.covariance(setting))
+    factor = np.linalg.cholesky(covariance)
     whitened = np.linalg.solve(factor, problem.targets)
     scale = float((whitened**2).mean())
     return 0.5 * math.log(max(scale, 1e-12)) + float(np.log(np.diag(factor)).mean())
 
 
-def left_out(problem: Problem, setting: Floats) -> float:
+def left_out(problem: Problem, covariance: Floats) -> float:
     """Mean squared error on each task's labels when that whole task is left out."""
-    inverse = np.linalg.inv(problem.covariance(setting))
+    inverse = np.linalg.inv(covariance)
     spread = inverse @ problem.targets
     losses = [
         (np.linalg.solve(inverse[np.ix_(group, group)], spread[group]) ** 2).mean()
@@ -152,16 +160,18 @@ def left_out(problem: Problem, setting: Floats) -> float:
 def tuned(start: Kinship, problem: Problem, loss: Loss) -> Kinship:
     """The weights of least loss, found one at a time."""
     best = np.append(start.weights, start.noise)
-    least = loss(problem, best)
+    here = problem.covariance(best)
+    least = loss(problem, here)
     for _ in range(ROUNDS):
         before = least
         for place in range(best.size):
             for level in NOISES if place == WAYS else LEVELS:
-                tried = best.copy()
-                tried[place] = level
-                lost = loss(problem, tried)
+                if level == best[place]:
+                    continue
+                moved = problem.moved(here, place, level - best[place])
+                lost = loss(problem, moved)
                 if lost < least - 1e-6:
-                    best, least = tried, lost
+                    best[place], here, least = level, moved, lost
         if least == before:
             break
     return Kinship(best[:-1], float(best[-1]), start.centre, start.scale)

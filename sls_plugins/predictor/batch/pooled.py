@@ -21,9 +21,9 @@ from sls_plugins.predictor.batch.store import filled, load_rows, opened, save_ro
 from sls_plugins.predictor.features import Arrays, Floats
 from sls_plugins.types import State
 
-__all__ = ["Pooled", "PooledOptions"]
+__all__ = ["Pooled", "PooledOptions", "spread"]
 
-TUNED_ON = 400
+TUNED_ON = 300
 """Distinct queries on which the weights are learnt."""
 
 BLOCK = 1024
