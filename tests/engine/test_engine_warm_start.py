@@ -32,8 +32,8 @@ def test_what_one_engine_learnt_is_where_another_starts(make_engine, tmp_path) -
     """A new engine of another database expects at once what the first one expects."""
     first = make_engine(tmp_path / "first")
     teach(first)
-    known = expected(first)
     first.close()
+    known = expected(make_engine(tmp_path / "first"))
     warm = make_engine(tmp_path / "second", warm_start=str(tmp_path / "first"))
     assert expected(warm) == known
     assert warm.parts.log.last_seq() == 0

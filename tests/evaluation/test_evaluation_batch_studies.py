@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,13 @@ def test_the_newcomer_study_has_a_row_for_every_candidate(setup) -> None:
     one, other = study("newcomer", setup).tables
     assert [row[0] for row in one.rows] == ["small", "middle", "large", "mean"]
     assert [row[0] for row in other.rows] == ["small", "large", "mean"]
+
+
+def test_an_engine_that_meets_a_candidate_half_way_asks_it(setup) -> None:
+    """The newcomer is called after it was added; the rows are those of the last quarter."""
+    _, other = study("newcomer-engine", replace(setup, limit=80)).tables
+    assert [row[0] for row in other.rows] == ["small", "large", "mean"]
+    assert all(row[-1] > 0 for row in other.rows)
 
 
 def test_what_a_front_reaches_is_told_in_truth() -> None:
