@@ -62,13 +62,17 @@ def _half(world: World, setup: StudySetup, seed: int, newcomer: str) -> Half:
     clock, receipts = VirtualClock(), Receipts()
     there = [one for one in world.candidates if one.name != newcomer]
     settings = settings_for(setup, there, Budget(price=PRICE), seed)
+
+    def tick(row: Decided) -> None:  # noqa: ARG001 - the hour goes on, whatever was decided
+        clock.tick()
+
     middle, options = len(world.rows) // 2, ReplayOptions(seed=seed)
     with build(settings, clock=clock, ids=Ids(), plugins=[receipts]) as engine:
-        replay(world.rows[:middle], engine, receipts, options, lambda row: clock.tick())
+        replay(world.rows[:middle], engine, receipts, options, tick)
         for candidate in world.candidates:
             if candidate.name == newcomer:
                 engine.candidates.add(candidate)
-        second = replay(world.rows[middle:], engine, receipts, options, lambda row: clock.tick())
+        second = replay(world.rows[middle:], engine, receipts, options, tick)
     decided: Sequence[Decided] = second.decided
     last = decided[len(decided) // 2 :]
     return Half(
