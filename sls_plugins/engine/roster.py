@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import overload
 
 import numpy as np
 
@@ -24,7 +25,7 @@ DOUBTED = 0.25
 """How much of the way to the others' mean a newcomer's first quality goes back."""
 
 
-class Roster:
+class Roster(Sequence[Candidate]):
     """Candidates in order: iterate over them, `add` one, `remove` one by name.
 
     Both hold for this process until it ends: change the settings, too. What was learnt of the
@@ -41,10 +42,13 @@ class Roster:
     def __len__(self) -> int:
         return len(self._parts.candidates)
 
-    def __contains__(self, candidate: object) -> bool:
-        return candidate in tuple(self)
+    @overload
+    def __getitem__(self, place: int) -> Candidate: ...
 
-    def __getitem__(self, place: int) -> Candidate:
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Candidate]: ...
+
+    def __getitem__(self, place: int | slice) -> Candidate | Sequence[Candidate]:
         return tuple(self)[place]
 
     def __repr__(self) -> str:
