@@ -11,6 +11,7 @@ import numpy as np
 
 from sls_plugins.assembly import build
 from sls_plugins.engine import Engine
+from sls_plugins.evaluation.deciding import decide_ms, reserve_ms
 from sls_plugins.evaluation.metrics import percentile
 from sls_plugins.hookspecs import Parts, hookimpl
 from sls_plugins.protocols import Context, Encoder
@@ -18,6 +19,10 @@ from sls_plugins.settings import Budget, PartSettings, Settings
 from sls_plugins.types import Answer, Candidate, Matrix, Query, Usage, unit_rows
 
 __all__ = ["Load", "Timing", "measure_overhead"]
+
+
+MANY = 20
+"""Candidates among which the scheduler alone is timed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +131,8 @@ def _timings(
     advance(load.entries + load.queries)
     return (
         _timing(f"decision ({load.entries} entries, {load.candidates} candidates)", decisions),
+        _timing(f"scheduler alone ({MANY} candidates)", decide_ms(MANY, load.queries, load.seed)),
+        _timing("money held under a cap (SQLite's commit)", reserve_ms(load.queries)),
         _timing("exact hit", hits),
         _timing(f"encoder {encoder.fingerprint}", encodings),
     )

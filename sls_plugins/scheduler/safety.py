@@ -12,7 +12,7 @@ from sls_plugins.scheduler.aim import Aim
 from sls_plugins.scheduler.duel import Duel
 from sls_plugins.scheduler.exploration import curiosity
 from sls_plugins.scheduler.selection import Picked, Terms
-from sls_plugins.scheduler.standing import Standing
+from sls_plugins.scheduler.standing import Mix, Standing
 from sls_plugins.types import Estimate, State
 
 __all__ = ["Safety"]
@@ -35,6 +35,9 @@ SAVING = 1000.0
 SPREAD, MOST_DOUBT = 0.3, 0.1
 """Deviation of one answer's quality; how far anybody may be from what is thought of him."""
 
+RENEWAL = 8
+"""Decisions for which a mix stays what it is."""
+
 PENDING = 4096
 """Decisions whose grade is not known yet, at most."""
 
@@ -56,7 +59,10 @@ class Safety:
         self.duel = Duel()
         self.pending: dict[str, tuple[float, float, float]] = {}
         self.flow = np.zeros(2)  # USD spent, weight
+        self.seen = 0
         self.fund_usd = 0.0
+        self._mix: Mix | None = None
+        self._until = 0
 
     @property
     def share(self) -> float:
@@ -68,6 +74,7 @@ class Safety:
     def observe(self, estimates: Sequence[Estimate], spilt_usd: float) -> None:
         """A query came, of which this is expected; what nobody needed may be explored with."""
         self.fund_usd += spilt_usd
+        self.seen += 1
         rows = self.standing.rows([one.candidate for one in estimates])
         self.standing.observe(estimates, rows)
 
@@ -75,9 +82,11 @@ class Safety:
         """The best fixed mix at what is spent now; empty where it would be one of one."""
         if len(names) < 2 or self.flow[1] <= 0.0:
             return {}
-        spend = float(self.flow[0] / self.flow[1])
-        mix = self.standing.mix(self.standing.rows(names), spend)
-        shares = mix.shares(names).tolist()
+        if self._mix is None or self.seen >= self._until:
+            spend = float(self.flow[0] / self.flow[1])
+            self._mix = self.standing.mix(self.standing.rows(names), spend)
+            self._until = self.seen + RENEWAL
+        shares = self._mix.shares(names).tolist()
         return {name: share for name, share in zip(names, shares, strict=True) if share > 0.0}
 
     def curiosity(self, names: Sequence[str]) -> dict[str, float]:
@@ -161,12 +170,15 @@ class Safety:
     def save(self, name: str) -> dict[str, NDArray[np.generic]]:
         """The arrays under names that start with `name`."""
         kept = np.array(list(self.pending.values()), dtype=np.float64).reshape(-1, 3)
+        mix = self._mix if self._mix is not None else Mix("", "", 0.0)
         return (
             self.standing.save(f"{name}.standing")
             | self.duel.save(f"{name}.duel")
             | {
                 f"{name}.flow": self.flow.copy(),
                 f"{name}.fund": np.array([self.fund_usd]),
+                f"{name}.mix": np.array([mix.first, mix.second], dtype=np.str_),
+                f"{name}.mixed": np.array([mix.share, self.seen, self._until], dtype=np.float64),
                 f"{name}.pending_keys": np.array(list(self.pending), dtype=np.str_),
                 f"{name}.pending": kept,
             }
@@ -178,6 +190,10 @@ class Safety:
         self.duel.load(f"{name}.duel", state)
         self.flow = np.array(state[f"{name}.flow"], dtype=np.float64)
         self.fund_usd = float(state[f"{name}.fund"][0])
+        first, second = (str(one) for one in state[f"{name}.mix"])
+        share, seen, until = np.array(state[f"{name}.mixed"], dtype=np.float64).tolist()
+        self._mix = Mix(first, second, share) if first else None
+        self.seen, self._until = int(seen), int(until)
         keys = [str(key) for key in state[f"{name}.pending_keys"]]
         kept = np.array(state[f"{name}.pending"], dtype=np.float64).tolist()
         self.pending = {

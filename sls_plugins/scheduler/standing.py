@@ -35,10 +35,10 @@ class Mix:
 
     def shares(self, names: Sequence[str]) -> Floats:
         """The share of each of these candidates, shape (n,); whoever is missing gives up his."""
-        wanted = np.array(
-            [(1.0 - self.share) * (name == self.first) + self.share * (name == self.second)
-             for name in names]
-        )  # fmt: skip
+        wanted = np.zeros(len(names))
+        for name, share in ((self.first, 1.0 - self.share), (self.second, self.share)):
+            if name in names:
+                wanted[names.index(name)] += share
         total = float(wanted.sum())
         return wanted / total if total > 0.0 else wanted
 
@@ -54,6 +54,7 @@ class Standing:
     def __init__(self) -> None:
         """Nobody is known."""
         self.names: list[str] = []
+        self._places: dict[str, int] = {}
         self.expected: Floats = np.zeros((0, 3))  # sums of quality and cost, weight
         self.errors: Floats = np.zeros((0, 2))  # sum of errors of quality, weight
         self.bills: Floats = np.zeros((0, 2))  # sums of real and of expected cost
@@ -62,16 +63,17 @@ class Standing:
 
     def rows(self, names: Sequence[str]) -> list[int]:
         """The places of these candidates, new ones included."""
-        fresh = [name for name in names if name not in self.names]
+        fresh = [name for name in names if name not in self._places]
         if fresh:
             self.names += fresh
+            self._places = {name: place for place, name in enumerate(self.names)}
             grown = len(fresh)
             self.expected = np.concatenate((self.expected, np.zeros((grown, 3))))
             self.errors = np.concatenate((self.errors, np.zeros((grown, 2))))
             self.bills = np.concatenate((self.bills, np.full((grown, 2), 1e-12)))
             self.tries = np.concatenate((self.tries, np.zeros(grown)))
             self.asked = np.concatenate((self.asked, np.zeros(grown)))
-        return [self.names.index(name) for name in names]
+        return [self._places[name] for name in names]
 
     def observe(self, estimates: Sequence[Estimate], rows: list[int]) -> None:
         """A query came, of which this is expected."""
@@ -139,6 +141,7 @@ class Standing:
     def load(self, name: str, state: State) -> None:
         """Restore what `save` gave."""
         self.names = [str(one) for one in state[f"{name}.names"]]
+        self._places = {one: place for place, one in enumerate(self.names)}
         self.expected = np.array(state[f"{name}.expected"], dtype=np.float64)
         self.errors = np.array(state[f"{name}.errors"], dtype=np.float64)
         self.bills = np.array(state[f"{name}.bills"], dtype=np.float64)
