@@ -38,6 +38,8 @@ def too_small(
     small = frozenset(
         candidate.name
         for candidate in candidates
-        if candidate.context_window is None and llms[candidate.name].metadata.context_window < need
+        if candidate.context_window is None
+        and candidate.name in llms
+        and llms[candidate.name].metadata.context_window < need
     )
-    return small if len(small) < len(candidates) else frozenset()
+    return small if len(small) < len(llms) else frozenset()

@@ -250,7 +250,7 @@ class SLSRouterLLM(FunctionCallingLLM):
         if self.retrieved is not None:
             labels = labels.with_strength(self.retrieved())
         query = query_of(turn, labels, self.engine.count_tokens, name)
-        deny = too_small(query, self.engine.candidates, self.llms)
+        deny = too_small(query, self.engine.candidates, self.llms) | self._strangers()
         if turn.has_tools:
             deny |= self._toolless
         return replace(query, allow=self._only(name), deny=deny, max_usd=self.max_usd)
@@ -259,6 +259,10 @@ class SLSRouterLLM(FunctionCallingLLM):
         """`_query` beside the loop, for it counts tokens; it sees the caller's tags."""
         work = partial(copy_context().run, self._query, kwargs, **asked)
         return await self.engine.as_async().in_thread(work)
+
+    def _strangers(self) -> frozenset[str]:
+        """Candidates that joined the engine later, of which this router has no LLM."""
+        return frozenset(each.name for each in self.engine.candidates if each.name not in self.llms)
 
     def _only(self, name: str | None) -> frozenset[str] | None:
         """The candidate which a call names, if it names one."""

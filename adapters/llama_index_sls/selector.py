@@ -116,7 +116,6 @@ class SLSSelector(BaseSelector):
         self.names = tuple(names) if names is not None else None
         self.most = most
         self._labels = Labels(tenant=tenant, task=task)
-        self._candidates = frozenset(candidate.name for candidate in engine.candidates)
         self._descriptions = Descriptions(engine.parts.encoder)
         self._experience = Experience(engine)
 
@@ -187,8 +186,9 @@ class SLSSelector(BaseSelector):
                 f"{len(choices)} choices, but SLSSelector(names=…) has {len(names)} names"
             )
         near = self._descriptions.similarities(text, choices)
+        known = {candidate.name for candidate in self.engine.candidates}  # which may change
         found = [
-            Choice(index, name if name in self._candidates else None, near[index])
+            Choice(index, name if name in known else None, near[index])
             for index, name in enumerate(names)
         ]
         return tuple(sorted(found, key=lambda each: (-each.similarity, each.index)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -149,3 +150,12 @@ def test_is_the_llm_of_the_settings(settings: None, llm: SLSRouterLLM) -> None:
     assert Settings.llm.complete(QUESTION).text == "Small says so."
 
     assert (counter.prompt_llm_token_count, counter.completion_llm_token_count) == (5, 3)
+
+
+def test_candidates_may_join_later(llm: SLSRouterLLM, small: ScriptedLLM) -> None:
+    """A candidate that joins the engine, of which the router has no LLM, is not asked."""
+    engine = llm.engine
+    free = Candidate(name="free", input_usd_per_mtok=0, output_usd_per_mtok=0)
+    engine.parts = replace(engine.parts, candidates={**engine.parts.candidates, "free": free})
+
+    assert facts(llm.complete("How high is the Brocken?"))["candidate"] == "small"
