@@ -17,25 +17,10 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import ToolCall
 from langchain_core.outputs import ChatResult
 
+from sls_plugins.engine.calls import FINISHED
 from sls_plugins.types import Answer, Usage
 
 __all__ = ["BILLS", "answer_of", "is_finished", "message_answer", "message_of", "usage_of"]
-
-_FINISHED = frozenset(
-    {
-        "",
-        "complete",
-        "completed",
-        "end_turn",
-        "eos",
-        "eos_token",
-        "finish",
-        "finished",
-        "stop",
-        "stop_sequence",
-    }
-)
-"""Reasons to end an answer, over the providers, that mean it is whole; others are not trusted."""
 
 _CALLED = frozenset({"function_call", "tool_calls", "tool_use"})
 """Reasons that end an answer which calls tools."""
@@ -112,7 +97,7 @@ def usage_of(told: UsageMetadata | None) -> Usage | None:
 
 def is_finished(metadata: Mapping[str, Any], *, by_calls: bool = False) -> bool:
     """Whether nothing in the metadata says that the answer was cut off or refused."""
-    good = _FINISHED | _CALLED if by_calls else _FINISHED
+    good = FINISHED | {"", *(_CALLED if by_calls else ())}
     told = [metadata.get(key) or "" for key in ("finish_reason", "stop_reason", "status")]
     return all(str(reason).lower() in good for reason in told)
 

@@ -10,14 +10,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_sls.messages import Turn
-from sls_plugins.engine.splice import Splice
+from sls_plugins.engine.splice import GO_ON, Splice
 
 __all__ = ["Continuation", "Opening", "is_words"]
-
-GO_ON = (
-    "Your answer was cut off. Go on exactly where it stops, with the very next character; do not "
-    "repeat any of it and do not explain."
-)
 
 _REASONS = ("finish_reason", "stop_reason", "status")
 """Where providers say why an answer ended."""

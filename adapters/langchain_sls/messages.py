@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +21,7 @@ from langchain_core.runnables import RunnableConfig, ensure_config
 
 from langchain_sls.structured import Structured
 from sls_plugins.cache.keys import scope_of
+from sls_plugins.engine.calls import TASK, TENANT, Labels, labels_of, limit_of, wants_json
 from sls_plugins.types import Query
 
 __all__ = [
@@ -36,9 +37,6 @@ __all__ = [
     "turn_of",
 ]
 
-TENANT, TASK = "sls_tenant", "sls_task"
-"""Where a call says who asks and what for: in `configurable`, in `metadata`, or as a keyword."""
-
 RunManager = CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None
 
 _NEEDS: Mapping[str, str] = {
@@ -51,18 +49,6 @@ _NEEDS: Mapping[str, str] = {
     "video": "video",
 }
 """Which capability a content block asks for, by the block's type."""
-
-_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
-"""The settings by which providers limit an answer's length."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
-    """Who asks, and what for: walls of the cache, and what the predictor may tell apart."""
-
-    tenant: str = ""
-    task: str = ""
-    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,16 +85,6 @@ def labelled(config: RunnableConfig | None, settings: Mapping[str, Any]) -> dict
     return {**labels, **settings}
 
 
-def labels_of(given: Mapping[str, Any], default: Labels) -> Labels:
-    """The labels that a call brings; those of the model where it says nothing."""
-    tenant, task = given.get(TENANT), given.get(TASK)
-    return replace(
-        default,
-        tenant=default.tenant if tenant is None else str(tenant),
-        task=default.task if task is None else str(task),
-    )
-
-
 def turn_of(query: Query) -> Turn:
     """The turn that a query was made of."""
     assert isinstance(query.payload, Turn)
@@ -137,7 +113,7 @@ def query_of(
         scope=scope or "",
         needs=_needs(turn),
         input_tokens=count_tokens(_all_text(turn)),
-        max_output_tokens=_limit(turn.settings),
+        max_output_tokens=limit_of(turn.settings),
         cacheable=(
             scope is not None
             and (turn.keeps_calls or not isinstance(last, ToolMessage | FunctionMessage))
@@ -242,19 +218,9 @@ def _needs(turn: Turn) -> frozenset[str]:
         needs.add("tools")
     if turn.form is not None:
         needs.add(turn.form.needs)
-    wanted = turn.settings.get("response_format")
-    if wanted is not None and not (isinstance(wanted, Mapping) and wanted.get("type") == "text"):
+    if wants_json(turn.settings):
         needs.add("json")
     return frozenset(needs)
-
-
-def _limit(settings: Mapping[str, Any]) -> int | None:
-    """The answer's limit in tokens, if the call has one."""
-    for name in _LIMITS:
-        limit = settings.get(name)
-        if isinstance(limit, int):
-            return limit
-    return None
 
 
 def _all_text(turn: Turn) -> str:

@@ -16,24 +16,10 @@ from pydantic_core import PydanticSerializationError
 
 from llama_index_sls.chunks import text_of, with_text
 from llama_index_sls.usage import Said, billed_usd, endings_of, refusal_of, usage_of
+from sls_plugins.engine.calls import FINISHED
 from sls_plugins.types import Answer, Source
 
 __all__ = ["answer_of", "response_of", "stamped", "whole_of"]
-
-_FINISHED = frozenset(
-    {
-        "complete",
-        "completed",
-        "end_turn",
-        "eos",
-        "eos_token",
-        "finish",
-        "finished",
-        "stop",
-        "stop_sequence",
-    }
-)
-"""Reasons to end an answer, over the providers, that mean it is whole; others are not trusted."""
 
 
 def answer_of(said: Said, chunks: Sequence[Said] = ()) -> Answer:
@@ -95,7 +81,7 @@ def _is_whole(said: Said) -> bool:
             return False
         if any(asides.get(key) for key in ("tool_calls", "function_call", "refusal")):
             return False
-    return not refusal_of(said) and all(reason in _FINISHED for reason in endings_of(said))
+    return not refusal_of(said) and all(reason in FINISHED for reason in endings_of(said))
 
 
 def _payload(said: Said) -> str | None:

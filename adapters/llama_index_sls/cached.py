@@ -27,9 +27,9 @@ from llama_index_sls.choices import clean
 from llama_index_sls.content import content_of, indexes_behind, is_seen, settings_of
 from llama_index_sls.events import SLSDecisionEvent
 from llama_index_sls.responses import FACTS, Kept, kept_of, model_name
-from llama_index_sls.turns import Labels, labels_of
 from sls_plugins.cache.keys import scope_of
 from sls_plugins.engine import Engine
+from sls_plugins.engine.calls import Labels, labels_of
 from sls_plugins.errors import InputError, StorageError
 from sls_plugins.types import Answer, CacheHit, CacheMiss, Query, Source
 

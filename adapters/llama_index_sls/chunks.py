@@ -16,14 +16,9 @@ from llama_index.core.llms import LLM
 
 from llama_index_sls.turns import Turn
 from llama_index_sls.usage import Said, endings_of, usage_of
-from sls_plugins.engine.splice import Splice
+from sls_plugins.engine.splice import GO_ON, Splice
 
 __all__ = ["Continuation", "Opening", "is_words", "text_of", "with_text"]
-
-GO_ON = (
-    "Your answer was cut off. Go on exactly where it stops, with the very next character; do not "
-    "repeat any of it and do not explain."
-)
 
 
 class Opening:

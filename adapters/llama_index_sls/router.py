@@ -31,17 +31,9 @@ from llama_index_sls.inner import Inner, calls_tools
 from llama_index_sls.metadata import metadata_of, too_small
 from llama_index_sls.road import Road
 from llama_index_sls.toolcalls import tool_calls_of
-from llama_index_sls.turns import (
-    TASK,
-    TENANT,
-    Labels,
-    ToolRequest,
-    Turn,
-    labels_of,
-    query_of,
-    turn_of,
-)
+from llama_index_sls.turns import ToolRequest, Turn, query_of, turn_of, with_strength
 from sls_plugins.engine import Engine, StreamPolicy
+from sls_plugins.engine.calls import TASK, TENANT, Labels, labels_of
 from sls_plugins.errors import UnknownCandidateError
 from sls_plugins.types import Candidate, Query
 
@@ -248,7 +240,7 @@ class SLSRouterLLM(FunctionCallingLLM):
         name = kwargs.get("model")
         labels = labels_of({**active_instrument_tags.get(), **kwargs}, own)
         if self.retrieved is not None:
-            labels = labels.with_strength(self.retrieved())
+            labels = with_strength(labels, self.retrieved())
         query = query_of(turn, labels, self.engine.count_tokens, name)
         deny = too_small(query, self.engine.candidates, self.llms) | self._strangers()
         if turn.has_tools:

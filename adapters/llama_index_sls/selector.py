@@ -17,8 +17,8 @@ from pydantic import Field
 from llama_index_sls.choices import Choice, Descriptions, clean
 from llama_index_sls.events import SLSDecisionEvent
 from llama_index_sls.experience import Experience
-from llama_index_sls.turns import Labels, labels_of
 from sls_plugins.engine import Engine
+from sls_plugins.engine.calls import Labels, labels_of
 from sls_plugins.errors import InvalidQueryError, NoCandidateLeft
 from sls_plugins.types import CacheHit, Decision, Query
 

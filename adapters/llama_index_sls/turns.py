@@ -20,18 +20,13 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.tools import BaseTool
 
 from sls_plugins.cache.keys import scope_of
+from sls_plugins.engine.calls import Labels, limit_of, wants_json
 from sls_plugins.types import Query
 
-__all__ = ["TASK", "TENANT", "Labels", "ToolRequest", "Turn", "labels_of", "query_of", "turn_of"]
-
-TENANT, TASK = "sls_tenant", "sls_task"
-"""Where a call says who asks and what for: as keywords, or in `instrument_tags`."""
+__all__ = ["ToolRequest", "Turn", "query_of", "turn_of", "with_strength"]
 
 _NEEDS: Mapping[type, str] = {ImageBlock: "vision", AudioBlock: "audio", VideoBlock: "video"}
 """Which capability a content block asks for."""
-
-_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
-"""The settings by which providers limit an answer's length."""
 
 _CALL_IDS = frozenset({"tool_call_id", "id"})
 """What changes from call to call and shapes no answer."""
@@ -41,22 +36,6 @@ _STRENGTHS = ((0.75, "strong"), (0.5, "fair"), (0.25, "weak"))
 """From which score on (a cosine, or whatever the retriever tells) context is called so."""
 
 _FAINT = "faint"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
-    """Who asks, and what for: walls of the cache, and what the predictor may tell apart."""
-
-    tenant: str = ""
-    task: str = ""
-    epoch: str = ""
-
-    def with_strength(self, score: float | None) -> Labels:
-        """The labels of a query whose best context has this score: the task tells how strong."""
-        if score is None:
-            return self
-        strength = next((name for least, name in _STRENGTHS if score >= least), _FAINT)
-        return replace(self, task=f"{self.task}+{strength} context")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +70,12 @@ def turn_of(query: Query) -> Turn:
     return query.payload
 
 
-def labels_of(given: Mapping[str, Any], default: Labels) -> Labels:
-    """The labels that a call brings; those of the LLM where it says nothing."""
-    return replace(
-        default,
-        tenant=str(given.get(TENANT, default.tenant)),
-        task=str(given.get(TASK, default.task)),
-    )
+def with_strength(labels: Labels, score: float | None) -> Labels:
+    """The labels of a query whose best context has this score: the task tells how strong."""
+    if score is None:
+        return labels
+    strength = next((name for least, name in _STRENGTHS if score >= least), _FAINT)
+    return replace(labels, task=f"{labels.task}+{strength} context")
 
 
 def query_of(
@@ -119,7 +97,7 @@ def query_of(
         scope=scope or "",
         needs=_needs(turn),
         input_tokens=count_tokens("\n".join(_pieces(turn))),
-        max_output_tokens=_limit(turn.settings),
+        max_output_tokens=limit_of(turn.settings),
         cacheable=(
             scope is not None
             and (last is None or last.role not in {MessageRole.TOOL, MessageRole.FUNCTION})
@@ -220,19 +198,9 @@ def _needs(turn: Turn) -> frozenset[str]:
     needs = {_NEEDS[type(block)] for block in _blocks(turn) if type(block) in _NEEDS}
     if turn.has_tools:
         needs.add("tools")
-    wanted = turn.settings.get("response_format")
-    if wanted is not None and not (isinstance(wanted, Mapping) and wanted.get("type") == "text"):
+    if wants_json(turn.settings):
         needs.add("json")
     return frozenset(needs)
-
-
-def _limit(settings: Mapping[str, Any]) -> int | None:
-    """The answer's limit in tokens, if the call has one."""
-    for name in _LIMITS:
-        limit = settings.get(name)
-        if isinstance(limit, int) and limit > 0:
-            return limit
-    return None
 
 
 def _pieces(turn: Turn) -> Iterator[str]:

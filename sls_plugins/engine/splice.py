@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["Splice"]
+__all__ = ["GO_ON", "Splice"]
+
+GO_ON = (
+    "Your answer was cut off. Go on exactly where it stops, with the very next character; do not "
+    "repeat any of it and do not explain."
+)
+"""What whoever takes over is asked, after what was said."""
 
 SURE_CHARS = 24
 """An end of the first text that is repeated counts as a repetition from this length on."""
