@@ -77,6 +77,8 @@ def sls_guards() -> Parts:
         "numbers_differ",
         "quotes_differ",
         "identifiers_differ",
+        "names_differ",
+        "languages_differ",
         "negation_differs",
         "opposites_meet",
         "question_differs",

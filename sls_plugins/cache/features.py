@@ -22,6 +22,8 @@ FEATURES = 17
 """Length of `Pair.values`."""
 
 _ALONE = Evidence()
+_NAMED = frozenset(("quotes_differ", "identifiers_differ", "names_differ", "languages_differ"))
+_TURNED = frozenset(("negation_differs", "opposites_meet", "order_differs"))
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
@@ -91,8 +93,8 @@ def _texts(
         math.log1p(apart),
         min(3.0, abs(math.log((1 + len(text)) / (1 + len(entry.text))))),
         float("numbers_differ" in names),
-        float("quotes_differ" in names or "identifiers_differ" in names),
-        float("negation_differs" in names or "opposites_meet" in names or "order_differs" in names),
+        float(not _NAMED.isdisjoint(names)),
+        float(not _TURNED.isdisjoint(names)),
         float("question_differs" in names),
     )
 

@@ -8,16 +8,30 @@ question". Guards know nothing of embeddings: they see exactly what embeddings b
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 
-from sls_plugins.cache.words import CALENDAR, NEGATIONS, NUMBERS, OPPOSITES, QUESTIONS, UNITS
+from sls_plugins.cache.words import (
+    CALENDAR,
+    LANGUAGES,
+    MANNERS,
+    NEGATIONS,
+    NUMBERS,
+    OPPOSITES,
+    PLACES,
+    QUESTIONS,
+    SCALES,
+    UNITS,
+)
 from sls_plugins.protocols import Guard
 
 __all__ = [
     "DEFAULT_GUARDS",
     "fired",
     "identifiers_differ",
+    "languages_differ",
+    "names_differ",
     "negation_differs",
     "numbers_differ",
     "opposites_meet",
@@ -48,7 +62,16 @@ _WORD = re.compile(r"[a-z]+(?:['’][a-z]+)?")
 _HOW = ("how many", "how much", "how long", "how often", "how old", "how far")
 _ASKING = frozenset(QUESTIONS.split())
 _NEGATING = frozenset(NEGATIONS.split())
-_SPOKEN = frozenset((NUMBERS + CALENDAR).split())
+_SPOKEN = frozenset((NUMBERS + CALENDAR + SCALES).split())
+_LANGUAGES = frozenset(LANGUAGES.split())
+_PLACES = frozenset(PLACES.split())
+_MANNERS = frozenset(MANNERS.split())
+_WAYS = re.compile(
+    r"\bwhat(?:'s| is| are|’s)? (?:(?:should|can|must|do|would) i do|the (?:best |right |easiest )?"
+    r"(?:ways?|steps|method)|i (?:should|can|must|have to) do)\b"
+)
+_NAME = re.compile(r"(?<![.!?:]\s)(?<!^)(?<![\w'’.-])[A-Z][\w'’-]*")
+_PREFIXES = ("un", "dis", "de", "non")
 
 
 @lru_cache(maxsize=8192)
@@ -75,7 +98,7 @@ def _quotes(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=8192)
 def _identifiers(text: str) -> frozenset[str]:
-    return frozenset(_IDENTIFIER.findall(text))
+    return frozenset(found.rstrip(".,;:!?") for found in _IDENTIFIER.findall(text))
 
 
 @lru_cache(maxsize=8192)
@@ -84,13 +107,24 @@ def _negations(text: str) -> int:
 
 
 @lru_cache(maxsize=8192)
-def _poles(text: str) -> frozenset[str]:
-    return frozenset(word for word in _words(text) if word in _OPPOSITE)
+def _counted(text: str) -> Counter[str]:
+    return Counter(_words(text))
+
+
+@lru_cache(maxsize=8192)
+def _names(text: str) -> frozenset[str]:
+    """Capitalised words that do not begin a sentence, in lower case."""
+    return frozenset(name.lower() for name in _NAME.findall(text) if name != "I")
+
+
+@lru_cache(maxsize=8192)
+def _languages(text: str) -> frozenset[str]:
+    return frozenset(word for word in _words(text) if word in _LANGUAGES)
 
 
 @lru_cache(maxsize=8192)
 def _question(text: str) -> str:
-    words = _words(text)
+    words = _words(_WAYS.sub("how", text.lower()))
     for place, word in enumerate(words):
         if word in _ASKING:
             pair = " ".join(words[place : place + 2])
@@ -132,9 +166,29 @@ def negation_differs(query_text: str, stored_text: str) -> bool:
 
 def opposites_meet(query_text: str, stored_text: str) -> bool:
     """A word of one text has its opposite in the other, where the word itself is missing."""
-    query, stored = _poles(query_text), _poles(stored_text)
-    only_stored = stored - query
-    return any(_OPPOSITE[word] & only_stored for word in query - stored)
+    query, stored = _counted(query_text), _counted(stored_text)
+    only_query, only_stored = query - stored, stored - query
+    return any(
+        _OPPOSITE.get(word, frozenset()) & only_stored.keys()
+        or any(f"{prefix}{word}" in only_stored for prefix in _PREFIXES)
+        for word in only_query
+    ) or any(f"{prefix}{word}" in only_query for word in only_stored for prefix in _PREFIXES)
+
+
+def names_differ(query_text: str, stored_text: str) -> bool:
+    """A name in one text is missing from the other, in any case.
+
+    Names are capitalised words inside a sentence, and places however they are written.
+    """
+    query, stored = _lowered(query_text), _lowered(stored_text)
+    if (query ^ stored) & _PLACES:
+        return True
+    return bool(_names(query_text) - stored or _names(stored_text) - query)
+
+
+def languages_differ(query_text: str, stored_text: str) -> bool:
+    """The texts name different languages, of people or of programs, in any case."""
+    return _languages(query_text) != _languages(stored_text)
 
 
 def question_differs(query_text: str, stored_text: str) -> bool:
@@ -144,9 +198,18 @@ def question_differs(query_text: str, stored_text: str) -> bool:
 
 
 def order_differs(query_text: str, stored_text: str) -> bool:
-    """The texts hold the same words in another order: "London to Paris" and back."""
-    query, stored = _words(query_text), _words(stored_text)
+    """The texts hold the same words in another order: "London to Paris" and back.
+
+    "Please" and its like may stand anywhere.
+    """
+    query = [word for word in _words(query_text) if word not in _MANNERS]
+    stored = [word for word in _words(stored_text) if word not in _MANNERS]
     return query != stored and sorted(query) == sorted(stored)
+
+
+@lru_cache(maxsize=8192)
+def _lowered(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[\w'’-]+", text.lower()))
 
 
 DEFAULT_GUARDS: Mapping[str, Guard] = {
@@ -155,6 +218,8 @@ DEFAULT_GUARDS: Mapping[str, Guard] = {
         numbers_differ,
         quotes_differ,
         identifiers_differ,
+        names_differ,
+        languages_differ,
         negation_differs,
         opposites_meet,
         question_differs,

@@ -28,6 +28,12 @@ PAIRS = [
     ("opposites_meet", "the highest peak", "the lowest peak"),
     ("question_differs", "who built it", "when was it built"),
     ("question_differs", "how many are there", "how old are they"),
+    ("opposites_meet", "how to mute the call", "how to unmute the call"),
+    ("opposites_meet", "show me how to show it", "show me how to hide it"),
+    ("names_differ", "a flight to Ulm", "a flight to Bonn"),
+    ("names_differ", "weather in paris", "weather in rome"),
+    ("languages_differ", "learn french fast", "learn dutch fast"),
+    ("numbers_differ", "in degrees celsius", "in degrees fahrenheit"),
     ("order_differs", "from London to Paris", "from Paris to London"),
 ]
 SAME = [
@@ -37,6 +43,10 @@ SAME = [
     ("capital of France?", "the capital of France"),
     ("don't panic", "don’t panic"),
     ("turn it on", "switch it on"),
+    ("Please tell me how to pay", "tell me how to pay, please"),
+    ("How do I swim?", "What should I do to swim?"),
+    ("explain /etc/hosts", "please explain /etc/hosts."),
+    ("a flight to Ulm", "a FLIGHT to ulm"),
 ]
 
 
