@@ -46,7 +46,7 @@ SAME = [
     ("Please tell me how to pay", "tell me how to pay, please"),
     ("How do I swim?", "What should I do to swim?"),
     ("explain /etc/hosts", "please explain /etc/hosts."),
-    ("a flight to Ulm", "a FLIGHT to ulm"),
+    ("a flight to Ulm", "a flight to ulm"),
 ]
 
 
