@@ -26,7 +26,7 @@ from pydantic import BaseModel
 from llama_index_sls.choices import clean
 from llama_index_sls.content import content_of, indexes_behind, is_seen, settings_of
 from llama_index_sls.events import SLSDecisionEvent
-from llama_index_sls.responses import FACTS, Kept, kept_of, model_name
+from llama_index_sls.responses import DECISIONS, FACTS, Kept, kept_of, model_name
 from sls_plugins.cache.keys import scope_of
 from sls_plugins.engine import Engine
 from sls_plugins.engine.calls import Labels, labels_of
@@ -210,6 +210,9 @@ class CachedQueryEngine(BaseQueryEngine):
         name = type(self.query_engine).__name__
         facts = {"decision_id": decision_id, "source": str(Source.MODEL), "candidate": name}
         response.metadata = {**(response.metadata or {}), FACTS: facts}
+        told = response.metadata.get(DECISIONS)
+        if isinstance(told, list):  # a handler has begun it, and would not hear of this in time
+            told.append(decision_id)
         _announce(decision_id, name, call.span_id)
 
     def _followed(

@@ -11,7 +11,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from llama_index.core.base.response.schema import PydanticResponse, Response
+from llama_index.core.base.response.schema import (
+    RESPONSE_TYPE,
+    AsyncStreamingResponse,
+    PydanticResponse,
+    Response,
+    StreamingResponse,
+)
 from llama_index.core.evaluation import EvaluationResult
 from llama_index.core.instrumentation.events.llm import LLMChatEndEvent, LLMCompletionEndEvent
 from llama_index.core.instrumentation.events.query import QueryStartEvent
@@ -26,7 +32,8 @@ from pydantic import PrivateAttr
 
 from llama_index_sls.events import SLSDecisionEvent
 from llama_index_sls.judges import Scale, quality_of
-from llama_index_sls.responses import DECISIONS
+from llama_index_sls.responses import DECISIONS, Stream
+from llama_index_sls.streamed import READING, Reading, followed
 from llama_index_sls.usage import Said, usage_of
 from sls_plugins.engine import Engine
 from sls_plugins.errors import InputError, SLSError
@@ -60,8 +67,8 @@ class SLSFeedbackHandler(BaseEventHandler, BaseSpanHandler[BaseSpan]):
     tokens of all LLMs it called as far as these tell them; one that raises is graded 0, by the
     source "error". Every response of a query engine tells the decisions behind it under
     ``metadata["sls_decision_ids"]``; `evaluated` grades them. What a router LLM's own calls cost
-    and how long they take, the engine knows already. Streamed responses end before their LLM does,
-    so that the LLM's decisions and tokens are not among theirs.
+    and how long they take, the engine knows already. Streamed responses tell their LLM's decision
+    once they were read; its tokens are not among what is recorded of a selected query engine.
 
     It works in a thread of its own; what goes wrong there is logged, for LlamaIndex would hide it.
     """
@@ -94,7 +101,7 @@ class SLSFeedbackHandler(BaseEventHandler, BaseSpanHandler[BaseSpan]):
 
     def evaluated(
         self,
-        response: Response | PydanticResponse | str,
+        response: RESPONSE_TYPE | str,
         result: EvaluationResult,
         *,
         source: str = "evaluator",
@@ -130,12 +137,9 @@ class SLSFeedbackHandler(BaseEventHandler, BaseSpanHandler[BaseSpan]):
 
         Hand it to ``SLSRouterLLM(retrieved=handler.retrieved)``. None outside of query engines.
         """
-        span = self._spans.get(active_span_id.get() or "")
-        while span is not None:
-            if span.best_score is not None:
-                return span.best_score
-            span = self._spans.get(span.parent or "")
-        return None
+        best_score = self._score_in(self._spans.get(active_span_id.get() or ""))
+        reading = READING.get()
+        return reading.best_score if best_score is None and reading is not None else best_score
 
     def handle(self, event: BaseEvent, **kwargs: Any) -> None:
         """Note a decision, or tokens, in the span to which they belong."""
@@ -174,7 +178,9 @@ class SLSFeedbackHandler(BaseEventHandler, BaseSpanHandler[BaseSpan]):
         span = self._end(id_)
         if span is None:
             return
-        if isinstance(result, Response | PydanticResponse) and span.made:
+        if isinstance(result, StreamingResponse | AsyncStreamingResponse):
+            self._follow(result, span)
+        elif isinstance(result, Response | PydanticResponse) and span.made:
             result.metadata = {**(result.metadata or {}), DECISIONS: list(span.made)}
         if len(span.pending) == 1:  # of several, nobody knows which took how long
             answer = Answer(
@@ -207,6 +213,21 @@ class SLSFeedbackHandler(BaseEventHandler, BaseSpanHandler[BaseSpan]):
     def prepare_to_drop_span(self, *args: Any, **kwargs: Any) -> None:
         """No spans are kept."""
 
+    def _score_in(self, span: _Open | None) -> float | None:
+        while span is not None:
+            if span.best_score is not None:
+                return span.best_score
+            span = self._spans.get(span.parent or "")
+        return None
+
+    def _follow(self, result: Stream, span: _Open) -> None:
+        """Let a streamed response, seen first where it was made, tell what is yet to be decided."""
+        if DECISIONS in (result.metadata or {}):
+            return
+        made = list(span.made)
+        result.metadata = {**(result.metadata or {}), DECISIONS: made}
+        followed(result, Reading(made, self._score_in(span)))
+
     def _found(self, event: RetrievalEndEvent) -> None:
         """Note the best score in the spans up to the query for which nodes were retrieved."""
         scores = [node.score for node in event.nodes if node.score is not None]
@@ -216,6 +237,9 @@ class SLSFeedbackHandler(BaseEventHandler, BaseSpanHandler[BaseSpan]):
             span = None if span.is_query else self._spans.get(span.parent or "")
 
     def _decided(self, event: SLSDecisionEvent) -> None:
+        reading = READING.get()
+        if reading is not None and event.decision_id not in reading.decisions:
+            reading.decisions.append(event.decision_id)
         if event.response_id:
             self._responses[event.response_id] = event.decision_id
             while len(self._responses) > REMEMBERED:
@@ -254,7 +278,7 @@ def _told(tell: Callable[[], None]) -> None:
         _log.exception("what came of a decision could not be told")
 
 
-def _decisions_of(response: Response | PydanticResponse) -> tuple[str, ...]:
+def _decisions_of(response: RESPONSE_TYPE) -> tuple[str, ...]:
     return tuple((response.metadata or {}).get(DECISIONS, ()))
 
 

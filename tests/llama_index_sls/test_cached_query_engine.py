@@ -235,3 +235,19 @@ async def test_nodes_can_be_asked_for(cached: CachedQueryEngine) -> None:
     found = cached.retrieve(QueryBundle(QUESTION))
     assert [each.node.ref_doc_id for each in found] == ["x20"]
     assert str(cached.synthesize(QueryBundle(QUESTION), found)) == "Two years."
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+async def test_handlers_hear_of_streamed_responses(
+    engine: Engine, index: VectorStoreIndex, reader: ScriptedLLM, *, blocking: bool
+) -> None:
+    """A streamed response, kept or stored, tells its decision to whoever evaluates it."""
+    handler = SLSFeedbackHandler(engine)
+    handler.install()
+    cached = CachedQueryEngine(engine, index.as_query_engine(llm=reader, streaming=True))
+    for _ in range(2):
+        said = await ask(cached, blocking=blocking)
+        words = said.response_gen
+        assert list(words) if blocking else [word async for word in words]
+        assert said.metadata["sls_decision_ids"] == [said.metadata["sls"]["decision_id"]]
+    handler.close()

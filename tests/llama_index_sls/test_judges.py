@@ -215,3 +215,32 @@ async def test_without_retrieval_the_task_is_as_it_was(
 
     tasks = [line.query.task for line in engine.parts.log.after(0, 100)]
     assert tasks == ["rag+faint context", "rag", "rag"]
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+async def test_streamed_responses_tell_their_decision_once_they_were_read(
+    engine: Engine, small: ScriptedLLM, large: ScriptedLLM, *, blocking: bool
+) -> None:
+    """The LLM of a stream decides when it is read; then its response can be evaluated, too."""
+    handler = SLSFeedbackHandler(engine)
+    handler.install()
+    index = VectorStoreIndex.from_documents(
+        [Document(text="The warranty of the X20 is two years.")], embed_model=WordsEmbedding()
+    )
+    llm = SLSRouterLLM(
+        engine, {"small": small, "large": large}, task="rag", retrieved=handler.retrieved
+    )
+    asked = index.as_query_engine(llm=llm, streaming=True)
+    if blocking:
+        said = asked.query(QUESTION)
+        words = list(said.response_gen)
+    else:
+        said = await asked.aquery(QUESTION)
+        words = [word async for word in said.response_gen]
+    handler.close()
+
+    assert "".join(words) == "Small says so."
+    [decision_id] = said.metadata["sls_decision_ids"]
+    assert handler.evaluated(said, EvaluationResult(score=1.0)) == (decision_id,)
+    known = engine.parts.log.find(decision_id)
+    assert (known.candidate, known.query.task) == ("small", "rag+fair context")
