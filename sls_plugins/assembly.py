@@ -28,7 +28,7 @@ from sls_plugins.types import Candidate
 from sls_plugins.updater import warm_start
 from sls_plugins.updates import Learning, Updates
 
-__all__ = ["build"]
+__all__ = ["build", "open_rows"]
 
 
 def build(
@@ -48,6 +48,15 @@ def build(
     found = Plugins.load(settings.plugins, plugins)
     candidates = _candidates(settings, found)
     return _Assembly(settings, found, candidates, clock).engine(ids or (lambda: uuid.uuid4().hex))
+
+
+def open_rows(settings: Settings) -> Stores:
+    """The rows alone of an engine with these settings, also while it runs. Raises SLSError.
+
+    Whoever opens them closes their `database`.
+    """
+    assembly = _Assembly(settings, Plugins.load(settings.plugins), (), time.time)
+    return assembly.stores()
 
 
 def _candidates(settings: Settings, plugins: Plugins) -> tuple[Candidate, ...]:
@@ -117,6 +126,7 @@ class _Assembly:
             lock=updates.lock,
             flights=self._flights(),
             eraser=stores.eraser,
+            reports=stores.reports,
             forget_texts=None if shelf is None else shelf.forget,
             health=Health(HealthRules(**self.settings.health.model_dump()), self.clock),
             sessions=Sessions(self.clock),
@@ -182,6 +192,10 @@ class _Assembly:
             )
         finally:
             other.database.close()
+
+    def stores(self) -> Stores:
+        """The rows."""
+        return self._stores(self._context())
 
     def _stores(self, context: Context) -> Stores:
         url = self.settings.database

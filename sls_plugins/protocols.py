@@ -25,7 +25,6 @@ from sls_plugins.types import (
     CacheMiss,
     Candidate,
     Decision,
-    Erased,
     Estimate,
     Evidence,
     IndexEntry,
@@ -53,7 +52,6 @@ __all__ = [
     "Context",
     "Encoder",
     "EntryStore",
-    "Eraser",
     "Factory",
     "Grade",
     "Index",
@@ -65,6 +63,7 @@ __all__ = [
     "Predictor",
     "Scheduler",
     "SnapshotStore",
+    "Stock",
     "TokenCounter",
 ]
 
@@ -259,16 +258,6 @@ class SnapshotStore(Protocol):
         """The newest state of this name, its `seq` and its encoder's fingerprint."""
 
 
-class Eraser(Protocol):
-    """Forgets queries in every table."""
-
-    def erase(self, wanted: Selection, is_meant: Callable[[str], bool]) -> Erased:
-        """Delete what is meant; `is_meant` tells whether a query's text is (for `wanted.key`)."""
-
-    def tidy(self) -> None:
-        """Overwrite what deleted rows left in the files."""
-
-
 class Learns(Protocol):
     """Whatever learns from the log, one line at a time."""
 
@@ -334,6 +323,16 @@ class Ledger(Protocol):
         """Give back what was held; an unknown id is ignored."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """What a cache holds: live rows, those with a vector of its encoder, their bytes, the index."""
+
+    rows: frozenset[str]
+    vectors: frozenset[str]
+    bytes: int
+    index: Index
+
+
 class Cache(Learns, Protocol):
     """Answers from earlier answers where that is safe."""
 
@@ -362,6 +361,9 @@ class Cache(Learns, Protocol):
 
     def clear(self, tenant: str, scope_prefix: str = "") -> int:
         """Revoke a tenant's answers whose scope begins so; returns how many."""
+
+    def stock(self) -> Stock:
+        """What is held now. Reads all rows."""
 
     def forget(self, ids: Sequence[str]) -> None:
         """Leave nothing of these rows, which are deleted already, in the index and its files."""

@@ -227,6 +227,7 @@ class ChromaOptions(BaseModel):
     path: str | None = None
     url: str | None = None
     batch: int = Field(default=512, ge=1)
+    fresh: bool = False
 
 
 def make(context: Context, options: Mapping[str, object]) -> ChromaIndex:
@@ -238,7 +239,7 @@ def make(context: Context, options: Mapping[str, object]) -> ChromaIndex:
         wanted = ChromaOptions.model_validate(dict(options))
     except ValidationError as error:
         raise SettingsError(
-            "index options", "chroma", str(error), "Known options: path, url, batch."
+            "index options", "chroma", str(error), "Known options: path, url, batch, fresh."
         ) from error
     path = wanted.path
     if path is None and wanted.url is None:
@@ -253,4 +254,5 @@ def make(context: Context, options: Mapping[str, object]) -> ChromaIndex:
         dimension=context.dimension,
         fingerprint=context.fingerprint,
         batch=wanted.batch,
+        fresh=wanted.fresh,
     )

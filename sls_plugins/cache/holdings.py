@@ -8,7 +8,7 @@ from sls_plugins.cache.admission import Residents, Room, is_storable, is_volatil
 from sls_plugins.cache.keys import key_of, space_of
 from sls_plugins.cache.labels import GOOD, is_same_answer
 from sls_plugins.cache.policy import CachePolicy
-from sls_plugins.protocols import Clock, EntryStore, Index
+from sls_plugins.protocols import Clock, EntryStore, Index, Stock
 from sls_plugins.types import (
     Answer,
     CacheEntry,
@@ -113,9 +113,16 @@ class Holdings:
         """Write down how often rows were served."""
         self._entries.use(self._residents.unsaved_uses())
 
-    def size(self) -> tuple[int, int]:
-        """Live rows, and the bytes that they take."""
-        return len(self._residents), self._residents.bytes
+    def stock(self) -> Stock:
+        """What is held now. Reads all rows."""
+        now_s = self._clock()
+        found = self._entries.vectors(self._fingerprint, now_s)
+        return Stock(
+            rows=frozenset(row.id for row in self._entries.residents(now_s)),
+            vectors=frozenset(entry.id for entry in found),
+            bytes=self._residents.bytes,
+            index=self._index,
+        )
 
     def _paraphrased(self, answer: Answer, told: Outcome | None) -> CacheEntry | None:
         """The stored near neighbour that has the same answer, if any."""

@@ -15,7 +15,7 @@ from sls_plugins.cache.keys import key_of, pattern_of, space_of
 from sls_plugins.cache.labels import label_of
 from sls_plugins.cache.neighbourhood import evidence_of
 from sls_plugins.cache.policy import CachePolicy
-from sls_plugins.protocols import Clock, EntryStore, Index
+from sls_plugins.protocols import Clock, EntryStore, Index, Stock
 from sls_plugins.types import (
     Answer,
     CacheEntry,
@@ -155,6 +155,10 @@ class SemanticCache:
     def clear(self, tenant: str, scope_prefix: str = "") -> int:
         """Revoke a tenant's answers whose scope begins so; returns how many."""
         return self._holdings.clear(Selection(tenant=tenant, scope=scope_prefix))
+
+    def stock(self) -> Stock:
+        """What is held now. Reads all rows."""
+        return self._holdings.stock()
 
     def forget(self, ids: Sequence[str]) -> None:
         """Leave nothing of these rows, which are deleted already, in the index and its files."""

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from sls_plugins import __version__
 from sls_plugins.cli.bench import bench
+from sls_plugins.cli.cache import cache, forget
 from sls_plugins.cli.cache_replay import cache_replay
 from sls_plugins.cli.demo import demo
 from sls_plugins.cli.doctor import doctor
@@ -75,6 +76,8 @@ for command in (demo, replay, cache_replay, front, bench, study, explain, plugin
     app.command()(command)
 app.command()(events)
 app.command()(whatif)
+app.command()(forget)
 
+app.add_typer(cache)
 app.add_typer(feedback, name="feedback")
 app.add_typer(snapshot, name="snapshot")

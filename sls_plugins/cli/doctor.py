@@ -22,10 +22,14 @@ def doctor(
             show_default="the built-in defaults",
         ),
     ] = None,
+    rebuild: Annotated[
+        bool,
+        typer.Option("--rebuild", help="Make the index anew from the stored rows, first."),
+    ] = False,
     json: Json = None,
 ) -> None:
     """Check what is installed and configured; say what is wrong and how to mend it.
 
     Exit code 1 when something that is configured cannot work.
     """
-    work("doctor").run(settings, json)
+    work("doctor").run(settings, json, rebuild=rebuild)

@@ -8,7 +8,18 @@ from typing import Any, Protocol, TypeVar
 
 from sls_plugins import flow
 from sls_plugins.cache.keys import exact_key
-from sls_plugins.types import Answer, CacheHit, CacheMiss, Erased, Query, Selection
+from sls_plugins.errors import InputError
+from sls_plugins.storage.reports import SqlCacheReports
+from sls_plugins.types import (
+    Answer,
+    CacheHit,
+    CacheMiss,
+    CacheRow,
+    CacheStats,
+    Erased,
+    Query,
+    Selection,
+)
 
 __all__ = ["AsyncEngineCache", "EngineCache"]
 
@@ -40,6 +51,31 @@ class EngineCache:
         `answer.candidate` tells who gave it: a candidate of this engine or any other name.
         """
         return flow.keep(self._parts, query, answer)
+
+    def stats(self) -> CacheStats:
+        """Rows; queries, hits, wrong hits and savings by task, from the whole log."""
+        return self._reports().stats()
+
+    def show(self, wanted: str) -> CacheRow | None:
+        """A stored row by its id, or by the id of a decision that used it."""
+        return self._reports().show(wanted)
+
+    def revoke(self, entry_id: str) -> None:
+        """Never again serve this row; of an alias: the answer not under this key."""
+        if self._parts.cache is not None:
+            self._parts.cache.revoke(entry_id)
+
+    def rebuild(self) -> int:
+        """Make the index anew from the rows, while it serves; returns how many entries it has."""
+        if self._parts.cache is None:
+            return 0
+        self._parts.cache.forget(())
+        return len(self._parts.cache.stock().index.ids())
+
+    def _reports(self) -> SqlCacheReports:
+        if self._parts.reports is None:
+            raise InputError("this engine's store tells nothing of its cache")
+        return self._parts.reports
 
     def clear(self, tenant: str = "", scope_prefix: str = "") -> int:
         """Never again serve a tenant's answers whose scope begins so; returns how many.
@@ -93,6 +129,22 @@ class AsyncEngineCache:
     async def clear(self, tenant: str = "", scope_prefix: str = "") -> int:
         """Never again serve a tenant's answers whose scope begins so; returns how many."""
         return await self._in_thread(partial(self._cache.clear, tenant, scope_prefix))
+
+    async def stats(self) -> CacheStats:
+        """Rows; queries, hits, wrong hits and savings by task, from the whole log."""
+        return await self._in_thread(self._cache.stats)
+
+    async def show(self, wanted: str) -> CacheRow | None:
+        """A stored row by its id, or by the id of a decision that used it."""
+        return await self._in_thread(partial(self._cache.show, wanted))
+
+    async def revoke(self, entry_id: str) -> None:
+        """Never again serve this row; of an alias: the answer not under this key."""
+        await self._in_thread(partial(self._cache.revoke, entry_id))
+
+    async def rebuild(self) -> int:
+        """Make the index anew from the rows, while it serves; returns how many entries it has."""
+        return await self._in_thread(self._cache.rebuild)
 
     async def forget(self, **wanted: Any) -> Erased:
         """Erase queries with their answers; the keywords are those of `EngineCache.forget`."""

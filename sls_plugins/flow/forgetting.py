@@ -24,8 +24,10 @@ def forget(parts: Parts, wanted: Selection) -> Erased:
     def is_meant(text: str) -> bool:
         return wanted.key is None or exact_key(text) == wanted.key
 
-    erased = parts.eraser.erase(wanted, is_meant)
-    parts.learner.forget(erased.vectors)
+    with parts.learner.turn:  # nobody learns from, or saves, what is being erased
+        parts.learner.catch_up()
+        erased = parts.eraser.erase(wanted, is_meant)
+        parts.learner.forget(erased.vectors)
     if parts.cache is not None:
         parts.cache.forget(erased.entry_ids)
     if parts.forget_texts is not None:

@@ -14,7 +14,6 @@ from sls_plugins.protocols import (
     Cache,
     Clock,
     Encoder,
-    Eraser,
     Judge,
     Ledger,
     OutcomeLog,
@@ -23,6 +22,8 @@ from sls_plugins.protocols import (
     TokenCounter,
 )
 from sls_plugins.scheduler import Health, Sessions
+from sls_plugins.storage.erasure import SqlEraser
+from sls_plugins.storage.reports import SqlCacheReports
 from sls_plugins.types import Candidate, Usage
 from sls_plugins.updater import FeedbackStore, Learner, Manager
 
@@ -38,7 +39,7 @@ class Parts:
     conversation. From P(right) `cache_at_cap` on a stored answer is served when no model can be
     paid. `ids` gives decision ids; `seed` together with such an id drives all its draws.
     Without `flights` nobody waits for another's call. `eraser` forgets rows, `forget_texts` what
-    else is kept of texts.
+    else is kept of texts; `reports` tells what the cache did.
     """
 
     candidates: Offered
@@ -63,7 +64,8 @@ class Parts:
     sessions: Sessions
     cache_at_cap: float = 1.0
     flights: Flights | None = None
-    eraser: Eraser | None = None
+    eraser: SqlEraser | None = None
+    reports: SqlCacheReports | None = None
     forget_texts: Callable[[Sequence[str]], None] | None = None
 
     def seed_of(self, decision_id: str) -> int:

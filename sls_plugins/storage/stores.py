@@ -11,7 +11,6 @@ from sls_plugins.protocols import (
     Clock,
     Context,
     EntryStore,
-    Eraser,
     OutcomeLog,
 )
 from sls_plugins.storage.accounts import SqlAccounts
@@ -21,6 +20,7 @@ from sls_plugins.storage.erasure import SqlEraser
 from sls_plugins.storage.events import SqlEventStore
 from sls_plugins.storage.log import SqlOutcomeLog
 from sls_plugins.storage.opinions import SqlFeedbackStore
+from sls_plugins.storage.reports import SqlCacheReports
 from sls_plugins.storage.retention import SqlRetention
 from sls_plugins.storage.snapshots import SqlSnapshotStore
 
@@ -35,7 +35,8 @@ class Stores:
     entries: EntryStore
     log: OutcomeLog
     accounts: Accounts
-    eraser: Eraser
+    eraser: SqlEraser
+    reports: SqlCacheReports
     snapshots: SqlSnapshotStore
     feedback: SqlFeedbackStore
     events: SqlEventStore
@@ -52,6 +53,7 @@ def open_stores(url: str | None, clock: Clock) -> Stores:
         accounts=SqlAccounts(database),
         snapshots=SqlSnapshotStore(database),
         eraser=SqlEraser(database),
+        reports=SqlCacheReports(database),
         feedback=SqlFeedbackStore(database),
         events=SqlEventStore(database),
         retention=SqlRetention(database),

@@ -19,6 +19,14 @@ from sls_plugins.types.decisions import Decision, Estimate, Purse, Reservation
 from sls_plugins.types.events import Event
 from sls_plugins.types.outcomes import Feedback, Outcome, OutcomeKind
 from sls_plugins.types.queries import Candidate, Query
+from sls_plugins.types.reports import (
+    AuditedPair,
+    CacheRow,
+    CacheStats,
+    Share,
+    TaskAudit,
+    TaskStats,
+)
 from sls_plugins.types.vectors import (
     IndexEntry,
     Matrix,
@@ -32,9 +40,12 @@ from sls_plugins.types.vectors import (
 
 __all__ = [
     "Answer",
+    "AuditedPair",
     "CacheEntry",
     "CacheHit",
     "CacheMiss",
+    "CacheRow",
+    "CacheStats",
     "Candidate",
     "Decision",
     "Erased",
@@ -52,9 +63,12 @@ __all__ = [
     "Reservation",
     "Resident",
     "Selection",
+    "Share",
     "Source",
     "Space",
     "State",
+    "TaskAudit",
+    "TaskStats",
     "TokenCount",
     "Usage",
     "Vector",

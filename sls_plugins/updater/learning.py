@@ -188,7 +188,7 @@ class Learner:
 
     def forget(self, vectors: frozenset[bytes]) -> None:
         """Put zeros where learners hold one of these embeddings (as bytes)."""
-        with self._lock:
+        with self._turn, self._lock:
             for learner in self._learners.values():
                 scrubbed = zeroed(learner.save(), vectors) if vectors else None
                 if scrubbed is not None:
@@ -196,14 +196,15 @@ class Learner:
 
     def save(self) -> None:
         """Keep what was learnt so far."""
-        with self._turn, self._lock:
-            state = {
-                f"{name}/{key}": np.array(value, copy=True)
-                for name, learner in self._learners.items()
-                for key, value in learner.save().items()
-            } | {LAYOUT: np.array([LAYOUT_NOW])}
-            seq = self._saved_seq = self._seq
-        self._keeper.save(state, seq)
+        with self._turn:
+            with self._lock:
+                state = {
+                    f"{name}/{key}": np.array(value, copy=True)
+                    for name, learner in self._learners.items()
+                    for key, value in learner.save().items()
+                } | {LAYOUT: np.array([LAYOUT_NOW])}
+                seq = self._saved_seq = self._seq
+            self._keeper.save(state, seq)
 
     def _learn(self, outcome: Outcome) -> None:
         with self._lock:

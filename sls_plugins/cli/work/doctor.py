@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
+from sls_plugins.assembly import build
 from sls_plugins.cli.work.checks import State, check_all
 from sls_plugins.cli.work.screen import show
 from sls_plugins.evaluation.files import write_json
-from sls_plugins.settings import Settings, load_settings
+from sls_plugins.settings import PartSettings, Settings, load_settings
 
 __all__ = ["run"]
+
+RECALL_SAMPLE = 200
 
 STYLES = {State.OK: "green", State.NOTE: "yellow", State.WRONG: "bold red"}
 
 
-def run(settings: Path | None, json: Path | None) -> None:
-    """Check everything. Raises typer.Exit(1) when something that is configured cannot work."""
+def run(settings: Path | None, json: Path | None, *, rebuild: bool = False) -> None:
+    """Check everything. Raises typer.Exit(1) when something that is configured cannot work.
+
+    With `rebuild` the index is first made anew from the stored rows. Raises SLSError.
+    """
     configured = Settings() if settings is None else load_settings(settings)
+    if rebuild:
+        _rebuild(configured)
     checks = tuple(check_all(configured, given=settings is not None))
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for check in checks:
@@ -33,3 +42,26 @@ def run(settings: Path | None, json: Path | None) -> None:
         write_json(json, {"works": not wrong, "checks": lines})
     if wrong:
         raise typer.Exit(1)
+
+
+def _rebuild(configured: Settings) -> None:
+    """Throw the index away and add every live row of the configured encoder to a new one."""
+    part = configured.index
+    if part.name in {"chroma", "auto"} and configured.folder is not None:
+        folder = {"path": str(configured.folder / "chroma")} if "url" not in part.options else {}
+        options = {**folder, **part.options, "fresh": True}
+        part = PartSettings(name="chroma" if find_spec("chromadb") else "memory", options=options)
+        if part.name == "memory":
+            part = PartSettings(name="memory")
+    with build(configured.model_copy(update={"index": part})) as engine:
+        cache = engine.parts.cache
+        if cache is None:
+            show("the cache is off: there is no index to rebuild")
+            return
+        stock = cache.stock()
+        stock.index.flush()
+        recall = stock.index.recall(RECALL_SAMPLE)
+    others = len(stock.rows) - len(stock.vectors)
+    show(f"rebuilt the index: {len(stock.vectors)} entries, recall by self-query {recall:.3f}")
+    if others:
+        show(f"{others} rows of other encoders, or without a vector, serve exact repeats only")

@@ -1,0 +1,155 @@
+"""How soon a revoked answer is gone in another process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from sls_plugins.assembly import build
+from sls_plugins.engine import Engine
+from sls_plugins.errors import StorageError
+from sls_plugins.evaluation.metrics import percentile
+from sls_plugins.evaluation.phrases import desk_settings, question
+from sls_plugins.evaluation.study import Advance, StudyReport, StudySetup, Table
+from sls_plugins.settings import PartSettings, Settings
+from sls_plugins.types import Answer, CacheHit, Query
+
+__all__ = ["run"]
+
+TRIALS = 10_000
+START_S = 60.0
+_SAME = 0.9999
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the other process saw: look-ups begun after the revocation, and their answers."""
+
+    seen_before: int = 0
+    stale: int = 0
+    held: int = 0
+    after_ms: list[float] = field(default_factory=list)
+
+
+def run(setup: StudySetup, advance: Advance) -> StudyReport:
+    """Store here, serve there, revoke here, ask there: with Chroma as a server between them."""
+    trials = setup.limit or TRIALS
+    tally = Tally()
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder, _server(Path(folder) / "chroma") as url:
+        index = PartSettings(name="chroma", options={"url": url})
+        settings = desk_settings(setup, Path(folder), index)
+        ours, theirs = context.Pipe()
+        child = context.Process(target=_serve, args=(settings, theirs), daemon=True)
+        child.start()
+        try:
+            with build(settings) as engine:
+                for number in range(trials):
+                    _trial(engine, ours, number, tally)
+                    advance(number + 1)
+            ours.send(None)
+            child.join(START_S)
+        finally:
+            child.kill()
+    row = (
+        trials, tally.seen_before, tally.held, tally.stale,
+        percentile(tally.after_ms, 0.5), percentile(tally.after_ms, 0.99),
+    )  # fmt: skip
+    table = Table(
+        title="revoked in one process, asked in another",
+        columns=(
+            "trials", "served before", "vector still in Chroma", "stale answers",
+            "gone after, ms p50", "ms p99",
+        ),
+        rows=(row,),
+        note="Gone after: from the call of revoke to the end of the first look-up that misses.",
+    )  # fmt: skip
+    return StudyReport(title="Revocation", tables=(table,))
+
+
+def _trial(engine: Engine, other: Connection, number: int, tally: Tally) -> None:
+    text = question(number)
+    kept = engine.cache.keep(Query(text=text), Answer(text="an answer", candidate="model"))
+    tally.seen_before += bool(_asked(other, text)[0])
+    start_s = time.perf_counter()
+    engine.revoke(kept)
+    served, held = _asked(other, text)
+    tally.held += held
+    while served:
+        tally.stale += 1
+        served, _ = _asked(other, text)
+    tally.after_ms.append(1000 * (time.perf_counter() - start_s))
+
+
+def _asked(other: Connection, text: str) -> tuple[bool, bool]:
+    """Whether the other process serves it, and whether its index still holds the vector."""
+    other.send(text)
+    if not other.poll(START_S):
+        raise StorageError("the other process", "does not answer")
+    served, held = other.recv()
+    return bool(served), bool(held)
+
+
+def _serve(settings: Settings, asked: Connection) -> None:
+    """Look texts up until told to end."""
+    with build(settings) as engine:
+        cache = engine.parts.cache
+        assert cache is not None
+        index = cache.stock().index
+        while (text := asked.recv()) is not None:
+            query = Query(text=text)
+            served = isinstance(engine.cache.look_up(query), CacheHit)
+            vector = engine.parts.encoder.encode([text])[0]
+            near = cache.find_near(query, vector, "study")
+            served = served or isinstance(near, CacheHit)
+            found = index.search(query.space, vector, 1)
+            asked.send((served, any(one.similarity > _SAME for one in found)))
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[str]:
+    """A Chroma server on a free port of this machine."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = Path(sys.executable).with_name("chroma")
+    if not program.exists():
+        raise StorageError(str(program), "is not there: install the extra, sls-plugins[chroma]")
+    command = [
+        str(program),
+        "run",
+        "--path",
+        str(folder),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    server = subprocess.Popen(  # noqa: S603 - Chroma's own program
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _await_port(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _await_port(port: int) -> None:
+    until_s = time.monotonic() + START_S
+    while time.monotonic() < until_s:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise StorageError(f"chroma on port {port}", "did not start")
