@@ -103,10 +103,14 @@ class ChromaIndex:
         found = self._memory.search(space, vector, k)
         if not self._shared or k < 1:
             return found
-        with self._told("search failed"):
-            others = self._shelves.search(space, vector, k)
+        others = self.search_durable(space, vector, k)
         best = {one.id: one for one in others} | {one.id: one for one in found}
         return tuple(sorted(best.values(), key=lambda one: (-one.similarity, one.id))[:k])
+
+    def search_durable(self, space: Space, vector: Vector, k: int) -> Sequence[Neighbour]:
+        """`search` in Chroma alone: approximate, of what is written already."""
+        with self._told("search failed"):
+            return self._shelves.search(space, vector, k)
 
     def ids(self) -> frozenset[str]:
         """All ids that are held (with a server: those loaded at the start and our own)."""

@@ -75,6 +75,7 @@ class BenchArguments:
     entries: int
     candidates: int
     queries: int
+    vectors: int
     seed: int
     json: Path | None
 

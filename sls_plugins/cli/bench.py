@@ -32,6 +32,10 @@ def bench(
     ] = 5000,
     candidates: Annotated[int, typer.Option(metavar="N", min=1, help="Candidates.")] = 8,
     queries: Annotated[int, typer.Option(metavar="N", min=10, help="Decisions to time.")] = 500,
+    vectors: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, help="Vectors to search in every index; 0: leave out."),
+    ] = 10_000,
     seed: Seed = 0,
     json: Json = None,
 ) -> None:
@@ -44,6 +48,7 @@ def bench(
             entries=entries,
             candidates=candidates,
             queries=queries,
+            vectors=vectors,
             seed=seed,
             json=json,
         )

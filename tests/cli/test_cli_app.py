@@ -303,7 +303,10 @@ def test_a_broken_settings_file_is_told(tmp_path: Path) -> None:
 def test_bench_times_decisions(tmp_path: Path) -> None:
     """Decision, scheduler, commit, exact hit and encoder are timed in one run."""
     facts = tmp_path / "b.json"
-    result = sls("bench", "--encoder", "hashing", "--entries", 30, "--queries", 10, "--json", facts)
+    result = sls(
+        "bench", "--encoder", "hashing", "--entries", 30, "--queries", 10, "--vectors", 0,
+        "--json", facts,
+    )  # fmt: skip
     assert result.exit_code == 0, result.output
     names = [timing["name"] for timing in json.loads(facts.read_text())["timings"]]
     assert [name.split()[0] for name in names] == [
@@ -320,7 +323,7 @@ def test_bench_replays_a_trace_at_several_budgets(tmp_path: Path) -> None:
     facts = tmp_path / "b.json"
     result = sls(
         "bench", trace(tmp_path), "--encoder", "hashing", "--entries", 10, "--queries", 10,
-        "--json", facts,
+        "--vectors", 0, "--json", facts,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     budgets = json.loads(facts.read_text())["budgets"]

@@ -17,6 +17,7 @@ from sls_plugins.cli.work.screen import policies_table, progress, show
 from sls_plugins.evaluation.baselines import singles, table_of
 from sls_plugins.evaluation.candidates import find_candidates
 from sls_plugins.evaluation.files import write_json
+from sls_plugins.evaluation.lookups import measure_lookups
 from sls_plugins.evaluation.overhead import Load, Timing, measure_overhead
 from sls_plugins.evaluation.results import JsonValue
 from sls_plugins.evaluation.summary import policy_facts
@@ -61,7 +62,12 @@ def _overhead(arguments: BenchArguments) -> tuple[Timing, ...]:
         seed=arguments.seed,
     )
     with progress("decisions", load.entries + load.queries) as advance:
-        return measure_overhead(encoder, load, advance)
+        decisions = measure_overhead(encoder, load, advance)
+    if not arguments.vectors:
+        return decisions
+    with progress("look-ups", 4) as advance:
+        lookups = measure_lookups(arguments.vectors, load.queries, load.seed, advance)
+    return (*decisions, *lookups)
 
 
 def _timings_table(timings: Sequence[Timing]) -> Table:

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,6 +14,7 @@ from sls_plugins.engine import Engine
 from sls_plugins.errors import StorageError
 from sls_plugins.evaluation.metrics import percentile
 from sls_plugins.evaluation.phrases import desk_settings, question
+from sls_plugins.evaluation.server import chroma_server
 from sls_plugins.evaluation.study import Advance, StudyReport, StudySetup, Table
 from sls_plugins.settings import PartSettings, Settings
 from sls_plugins.types import Answer, CacheHit, Query
@@ -45,7 +41,7 @@ def run(setup: StudySetup, advance: Advance) -> StudyReport:
     trials = setup.limit or TRIALS
     tally = Tally()
     context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as folder, _server(Path(folder) / "chroma") as url:
+    with tempfile.TemporaryDirectory() as folder, chroma_server(Path(folder) / "chroma") as url:
         index = PartSettings(name="chroma", options={"url": url})
         settings = desk_settings(setup, Path(folder), index)
         ours, theirs = context.Pipe()
@@ -113,43 +109,3 @@ def _serve(settings: Settings, asked: Connection) -> None:
             served = served or isinstance(near, CacheHit)
             found = index.search(query.space, vector, 1)
             asked.send((served, any(one.similarity > _SAME for one in found)))
-
-
-@contextmanager
-def _server(folder: Path) -> Iterator[str]:
-    """A Chroma server on a free port of this machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    program = Path(sys.executable).with_name("chroma")
-    if not program.exists():
-        raise StorageError(str(program), "is not there: install the extra, sls-plugins[chroma]")
-    command = [
-        str(program),
-        "run",
-        "--path",
-        str(folder),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    server = subprocess.Popen(  # noqa: S603 - Chroma's own program
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        _await_port(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.kill()
-        server.wait()
-
-
-def _await_port(port: int) -> None:
-    until_s = time.monotonic() + START_S
-    while time.monotonic() < until_s:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise StorageError(f"chroma on port {port}", "did not start")
