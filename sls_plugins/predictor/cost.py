@@ -32,11 +32,15 @@ REMEMBERED = 512
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Mean and high quantile of the cost (USD) and expected output tokens, shape (K,) each."""
+    """Mean and high quantile of the cost (USD), expected output tokens; shape (K,) each.
+
+    `lengths` are the logarithms of the tokens, as `Lengths` has them.
+    """
 
     mean_usd: Floats
     high_usd: Floats
     output_tokens: Floats
+    lengths: Floats
 
 
 class CostModel:
@@ -87,6 +91,7 @@ class CostModel:
             mean_usd=np.where(known, mean, 0.0),
             high_usd=np.maximum(base * np.exp(self.conformal.high[rows]), mean),
             output_tokens=tokens,
+            lengths=lengths,
         )
 
     def learn(self, seen: Seen, row: int, usage: Usage | None, real_usd: float | None) -> None:

@@ -66,6 +66,11 @@ class Lengths:
         """Output tokens from their logarithms."""
         return np.asarray(DEFAULT_OUTPUT_TOKENS * np.exp(logs), dtype=np.float64)
 
+    @staticmethod
+    def log(output_tokens: float) -> float:
+        """The logarithm of a number of output tokens."""
+        return math.log(max(output_tokens, 1.0) / DEFAULT_OUTPUT_TOKENS)
+
     def predict(self, seen: Seen, rows: list[int]) -> Floats:
         """Logarithms for the candidates in `rows`, shape (K,)."""
         task = self.tasks.apply(seen.task)
@@ -78,7 +83,7 @@ class Lengths:
         self.tasks.learn(seen.task)
         task = self.tasks.apply(seen.task)
         wide = self._wide(seen, task)
-        target = math.log(max(output_tokens, 1.0) / DEFAULT_OUTPUT_TOKENS)
+        target = self.log(output_tokens)
         shared = float(self.shared.mean(wide)[0])
         narrow = self._narrow(seen, task, shared)
         own = float(self.own.weights[row] @ narrow)

@@ -9,8 +9,10 @@ import numpy as np
 
 from sls_plugins.errors import InvalidFeedbackError, SettingsError, UnknownCandidateError
 from sls_plugins.predictor.cost import CostModel
-from sls_plugins.predictor.features import read
+from sls_plugins.predictor.failures import Failures
+from sls_plugins.predictor.features import Floats, Seen, read
 from sls_plugins.predictor.latency import Latency
+from sls_plugins.predictor.lengths import Lengths
 from sls_plugins.predictor.prior import guessed_offset, price_level
 from sls_plugins.predictor.quality import QualityModel
 from sls_plugins.protocols import Context
@@ -22,6 +24,7 @@ from sls_plugins.types import (
     Query,
     Source,
     State,
+    Usage,
     Vector,
 )
 
@@ -46,6 +49,7 @@ class OnlinePredictor:
         self._quality = QualityModel(dimension)
         self._cost = CostModel(dimension)
         self._latency = Latency()
+        self._failures = Failures()
         self._declare(candidates)
 
     def predict_one(
@@ -63,10 +67,12 @@ class OnlinePredictor:
             return ()
         belief = self._quality.predict(seen, rows)
         costs = self._cost.predict(seen, rows)
-        qualities = np.clip(belief.mean - FAILING * self._latency.failing(rows), 0.0, 1.0).tolist()
+        qualities = np.clip(belief.mean - FAILING * self._failures.shares[rows], 0.0, 1.0).tolist()
         deviations = np.sqrt(np.maximum(belief.variance, 1e-8)).tolist()
         means, highs = costs.mean_usd.tolist(), costs.high_usd.tolist()
         outputs = costs.output_tokens.tolist()
+        latencies = self._latency.predict(rows, costs.lengths)
+        typical, slow = known(latencies.typical_s), known(latencies.high_s)
         return tuple(
             Estimate(
                 candidate=candidate.name,
@@ -74,7 +80,8 @@ class OnlinePredictor:
                 quality_sd=deviations[i],
                 cost_usd=means[i],
                 cost_high_usd=highs[i],
-                latency_s=self._latency.expected_s(rows[i]),
+                latency_s=typical[i],
+                latency_high_s=slow[i],
                 output_tokens=outputs[i],
             )
             for i, candidate in enumerate(candidates)
@@ -92,10 +99,11 @@ class OnlinePredictor:
         check_grade(outcome)
         seen = read(outcome.query, outcome.vector, self.dimension)
         if outcome.kind is OutcomeKind.FAILED:
-            self._latency.fail(row)
+            self._failures.learn(row, failed=True)
             return
         if outcome.kind is OutcomeKind.ANSWERED:
-            self._latency.learn(row, outcome.latency_s)
+            self._failures.learn(row, failed=False)
+            self._latency.learn(row, outcome.latency_s, self._lengths(seen, row, outcome.usage))
             self._cost.learn(seen, row, outcome.usage, outcome.cost_usd)
         if outcome.quality is not None:
             self._quality.learn(seen, row, outcome.quality, min(outcome.weight, 10.0))
@@ -113,6 +121,11 @@ class OnlinePredictor:
             raise UnknownCandidateError(outcome.candidate, tuple(self._rows), where)
         return row
 
+    def _lengths(self, seen: Seen, row: int, usage: Usage | None) -> tuple[float, float]:
+        """Logarithms of the answer's length, as expected and as it was."""
+        expected = float(self._cost.lengths.predict(seen, [row])[0])
+        return expected, expected if usage is None else Lengths.log(usage.output_tokens)
+
     def _declare(self, candidates: Sequence[Candidate]) -> None:
         """Take in candidates: new names get a row, known ones their present prices."""
         fresh = [candidate for candidate in candidates if candidate.name not in self._rows]
@@ -124,6 +137,7 @@ class OnlinePredictor:
         self._quality.grow(offsets)
         self._cost.grow(len(self._rows))
         self._latency.grow(len(self._rows))
+        self._failures.grow(len(self._rows))
         for candidate in candidates:
             self._declared[candidate.name] = candidate
             self._cost.declare(self._rows[candidate.name], candidate)
@@ -139,6 +153,7 @@ class OnlinePredictor:
             | self._quality.save("quality")
             | self._cost.save("cost")
             | self._latency.save("latency")
+            | self._failures.save("failures")
         )
 
     def load(self, state: State) -> None:
@@ -157,6 +172,7 @@ class OnlinePredictor:
         self._quality.load("quality", state)
         self._cost.load("cost", state)
         self._latency.load("latency", state)
+        self._failures.load("failures", state)
         self._declared = {}
         self._declare(declared)
 
@@ -172,6 +188,11 @@ def check_grade(outcome: Outcome) -> None:
         raise InvalidFeedbackError(
             f"weight of decision {outcome.decision_id!r} must be more than 0, not {weight}"
         )
+
+
+def known(values: Floats) -> list[float | None]:
+    """Numbers, with None where there is none."""
+    return [None if math.isnan(value) else value for value in values.tolist()]
 
 
 def make(context: Context, options: Mapping[str, object]) -> OnlinePredictor:

@@ -15,7 +15,8 @@ class Estimate:
 
     `quality` and `quality_sd` are the mean and standard deviation of the *expected* quality (0…1),
     so the deviation says how little is known, not how much answers vary. `cost_usd` is the mean,
-    `cost_high_usd` the 90 % quantile which is reserved. `latency_s` is None while nothing is known.
+    `cost_high_usd` the 90 % quantile which is reserved. `latency_s` is the median, `latency_high_s`
+    the 95 % quantile; None while nothing is known.
     """
 
     candidate: str
@@ -24,6 +25,7 @@ class Estimate:
     cost_usd: float
     cost_high_usd: float
     latency_s: float | None = None
+    latency_high_s: float | None = None
     output_tokens: float | None = None
 
 

@@ -94,3 +94,25 @@ def test_tasks_beyond_the_last_column_share_it() -> None:
     other = Slots(3)
     other.load("s", slots.save("s"))
     assert other.apply(12).tolist() == [0.0, 1.0, 0.0]
+
+
+def test_long_answers_take_longer_and_the_slow_ones_are_foreseen() -> None:
+    """Latency follows the expected length; nineteen in twenty calls end before the quantile."""
+    predictor, rng = OnlinePredictor(DIMENSION, CANDIDATES), np.random.default_rng(8)
+    under = 0
+    for number in range(900):
+        task, tokens = ("essay", 900) if number % 2 else ("label", 9)
+        query = Query(text="Go on, please", task=task, id=str(number))
+        seconds = 0.01 * tokens * float(rng.lognormal(sigma=0.5))
+        high_s = predictor.predict_one(query, vector_of(number), CANDIDATES)[0].latency_high_s
+        under += number >= 300 and high_s is not None and seconds <= high_s
+        usage = Usage(input_tokens=5, output_tokens=tokens)
+        told = replace(outcome(number), query=query, usage=usage, latency_s=seconds)
+        predictor.learn_one(told)
+    essay, label = (
+        predictor.predict_one(Query(text="Go on, please", task=task), vector_of(7), CANDIDATES)[0]
+        for task in ("essay", "label")
+    )
+    assert essay.latency_s == pytest.approx(9.0, rel=0.5)
+    assert label.latency_s == pytest.approx(0.09, rel=0.5)
+    assert 0.92 <= under / 600 <= 0.985
