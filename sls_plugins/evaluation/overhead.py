@@ -14,15 +14,32 @@ from sls_plugins.engine import Engine
 from sls_plugins.evaluation.deciding import decide_ms, reserve_ms
 from sls_plugins.evaluation.metrics import percentile
 from sls_plugins.hookspecs import Parts, hookimpl
+from sls_plugins.predictor import OnlinePredictor
 from sls_plugins.protocols import Context, Encoder
 from sls_plugins.settings import Budget, PartSettings, Settings
-from sls_plugins.types import Answer, Candidate, Matrix, Query, Usage, unit_rows
+from sls_plugins.types import (
+    Answer,
+    Candidate,
+    Matrix,
+    Outcome,
+    OutcomeKind,
+    Query,
+    Usage,
+    unit_rows,
+)
 
 __all__ = ["Load", "Timing", "measure_overhead"]
 
 
 MANY = 20
 """Candidates among which the scheduler alone is timed."""
+
+
+CHOICE = 20
+"""Candidates for which the predictor is timed."""
+
+OUTCOMES = (500, 5000)
+"""Outcomes after which it is: the times should be the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +147,7 @@ def _timings(
     encodings = [_timed(partial(encoder.encode, [query.text])) for query in fresh]
     advance(load.entries + load.queries)
     return (
+        *predictions(encoder.dimension, load),
         _timing(f"decision ({load.entries} entries, {load.candidates} candidates)", decisions),
         _timing(f"scheduler alone ({MANY} candidates)", decide_ms(MANY, load.queries, load.seed)),
         _timing("money held under a cap (SQLite's commit)", reserve_ms(load.queries)),
@@ -138,10 +156,46 @@ def _timings(
     )
 
 
-def _candidate(number: int) -> Candidate:
+def predictions(dimension: int, load: Load) -> tuple[Timing, ...]:
+    """`predict_one` for 20 candidates and `learn_one`, after few outcomes and after many."""
+    candidates = tuple(_candidate(number % 10, f"-{number}") for number in range(CHOICE))
+    predictor = OnlinePredictor(dimension, candidates)
+    encoder = Dictated(dimension, load.seed)
+    timings: list[Timing] = []
+    learnt = 0
+    for outcomes in OUTCOMES:
+        for number in range(learnt, outcomes):
+            predictor.learn_one(_outcome(number, encoder, candidates))
+        fresh = [_outcome(outcomes + i, encoder, candidates) for i in range(load.queries)]
+        asked = [(one.query, encoder.encode([one.query.text])[0], candidates) for one in fresh]
+        predicted = [_timed(partial(predictor.predict_one, *one)) for one in asked]
+        learning = [_timed(partial(predictor.learn_one, one)) for one in fresh]
+        learnt = outcomes + load.queries
+        timings.append(_timing(f"predict_one ({CHOICE} candidates, {outcomes} seen)", predicted))
+        timings.append(_timing(f"learn_one ({CHOICE} candidates, {outcomes} seen)", learning))
+    return tuple(timings)
+
+
+def _outcome(number: int, encoder: Dictated, candidates: Sequence[Candidate]) -> Outcome:
+    """A graded answer to a made-up query."""
+    text = _text(number)
+    return Outcome(
+        decision_id=str(number),
+        query=Query(text=text, id=str(number), task=f"task-{number % 5}"),
+        vector=encoder.encode([text])[0],
+        candidate=candidates[number % len(candidates)].name,
+        kind=OutcomeKind.ANSWERED,
+        quality=float(number % 3 > 0),
+        usage=Usage(input_tokens=12, output_tokens=20 + number % 50),
+        cost_usd=1e-5 * (1 + number % len(candidates)),
+        latency_s=0.5,
+    )
+
+
+def _candidate(number: int, suffix: str = "") -> Candidate:
     price = 0.1 * 2**number
     return Candidate(
-        name=f"model-{number}", input_usd_per_mtok=price, output_usd_per_mtok=4 * price
+        name=f"model-{number}{suffix}", input_usd_per_mtok=price, output_usd_per_mtok=4 * price
     )
 
 

@@ -87,9 +87,9 @@ class Lengths:
         shared = float(self.shared.mean(wide)[0])
         narrow = self._narrow(seen, task, shared)
         own = float(self.own.weights[row] @ narrow)
-        doubts = self.shared.variance(wide), float(self.own.variance(narrow, row)[0])
-        self.shared.learn(wide, np.array([target - own]), 1.0 / (1.0 + doubts[1]))
-        self.own.learn(row, narrow, target - shared, 1.0 / (1.0 + doubts[0]))
+        doubt = float(self.own.variance(narrow, row)[0])
+        doubt = self.shared.learn(wide, np.array([target - own]), 1.0 / (1.0 + doubt))
+        self.own.learn(row, narrow, target - shared, 1.0 / (1.0 + doubt))
 
     @staticmethod
     def _wide(seen: Seen, task: Floats) -> Floats:

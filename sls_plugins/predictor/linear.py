@@ -118,14 +118,14 @@ class WideLinear:
         single = z.astype(np.float32)
         return np.asarray(self.base @ single - (factors @ single) @ factors, dtype=np.float64)
 
-    def variance(self, z: Floats) -> float:
-        """Variance of the expectation, in units of the noise."""
-        return max(float(z @ self.spread(z)), 0.0)
+    def learn(self, z: Floats, targets: Floats, weight: float = 1.0) -> float:
+        """Update from one observation; a target that is NaN is left as it was.
 
-    def learn(self, z: Floats, targets: Floats, weight: float = 1.0) -> None:
-        """Update from one observation; a target that is NaN is left as it was."""
+        Returns the variance that the expectation had before, in units of the noise.
+        """
         spread = self.spread(z)
-        scale = 1.0 / weight + max(float(z @ spread), 0.0)
+        variance = max(float(z @ spread), 0.0)
+        scale = 1.0 / weight + variance
         errors = targets - self.weights @ z
         errors[np.isnan(errors)] = 0.0
         self.weights += (errors / scale)[:, None] * spread
@@ -133,6 +133,7 @@ class WideLinear:
         self.pending += 1
         if self.pending == self.BLOCK:
             self._fold()
+        return variance
 
     def _fold(self) -> None:
         self.base -= self.factors.T @ self.factors
