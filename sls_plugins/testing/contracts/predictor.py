@@ -98,6 +98,25 @@ class PredictorRefusals:
         )
         assert same_state(before, taught.save())
 
+    def test_a_vector_with_nan_is_refused(self, taught: Predictor) -> None:
+        """A vector that is not all numbers is an error of the caller; nothing is learnt."""
+        before = taught.save()
+        broken = vector_of(7).copy()
+        broken[3] = math.nan
+        with pytest.raises(InputError, match="NaN"):
+            taught.learn_one(replace(outcome(7), vector=broken))
+        with pytest.raises(InputError, match="NaN"):
+            taught.predict_one(Query(text="Hello"), broken, CANDIDATES)
+        assert same_state(before, taught.save())
+
+    @pytest.mark.parametrize("weight", [math.nan, -1.0, 0.0, math.inf])
+    def test_bad_weight_is_refused(self, taught: Predictor, weight: float) -> None:
+        """A weight that is not a positive number is named; nothing is learnt."""
+        before = taught.save()
+        with pytest.raises(InputError, match=str(weight)):
+            taught.learn_one(replace(outcome(7), weight=weight))
+        assert same_state(before, taught.save())
+
     @pytest.mark.parametrize("quality", [math.nan, -0.1, 1.1, math.inf])
     def test_bad_quality_is_refused(self, taught: Predictor, quality: float) -> None:
         """A quality outside 0…1 is an error of the caller that names it; nothing is learnt."""
@@ -162,6 +181,43 @@ class PredictorContract(PredictorRefusals):
         for number in range(5):
             taught.predict_one(Query(text=f"Q{number}"), vector_of(number), CANDIDATES)
         assert same_state(before, taught.save())
+
+    def test_same_outcomes_same_estimates(self, make_predictor: Callable[[], Predictor]) -> None:
+        """Two predictors that were told the same expect the same, to the last bit."""
+        found = []
+        for predictor in (make_predictor(), make_predictor()):
+            for number in range(40):
+                predictor.learn_one(outcome(number, CANDIDATES[number % 3].name))
+            found.append(predictor.predict_one(Query(text="Hi"), vector_of(3), CANDIDATES))
+        assert found[0] == found[1]
+
+    def test_the_callers_vector_stays_the_callers(self, taught: Predictor) -> None:
+        """A vector is neither changed nor kept: it may be used again for something else."""
+        vector = vector_of(50).copy()
+        taught.learn_one(replace(outcome(50), vector=vector))
+        taught.predict_one(Query(text="Hello"), vector, CANDIDATES)
+        assert np.array_equal(vector, vector_of(50))
+        before = taught.save()
+        vector[:] = vector_of(51)
+        assert same_state(before, taught.save())
+
+    def test_memory_is_bounded(self, taught: Predictor) -> None:
+        """More outcomes take no more room, once the tables are in use."""
+        sizes = []
+        for start, end in ((100, 1200), (1200, 1500)):
+            for number in range(start, end):
+                query = Query(text=f"Question {number % 5}", id=f"q{number}")
+                told = replace(outcome(number, CANDIDATES[number % 3].name), query=query)
+                taught.learn_one(told)
+            sizes.append(sum(np.asarray(array).nbytes for array in taught.save().values()))
+        assert sizes[1] <= sizes[0] * 1.01
+
+    def test_a_candidate_that_was_left_out_is_remembered(self, taught: Predictor) -> None:
+        """Who is not asked about for a while is expected as before when it is back."""
+        query, vector = Query(text="Hello"), vector_of(99)
+        before = taught.predict_one(query, vector, CANDIDATES)
+        taught.predict_one(query, vector, CANDIDATES[1:])
+        assert taught.predict_one(query, vector, CANDIDATES) == before
 
     def test_candidates_come_and_go(self, taught: Predictor) -> None:
         """A new candidate is estimated and learnt; the others are untouched by its presence."""
