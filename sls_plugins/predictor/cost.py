@@ -94,8 +94,11 @@ class CostModel:
             lengths=lengths,
         )
 
-    def learn(self, seen: Seen, row: int, usage: Usage | None, real_usd: float | None) -> None:
-        """Learn from one call: its tokens and its real cost, as far as they are known."""
+    def learn(self, seen: Seen, row: int, usage: Usage | None, real_usd: float | None) -> float:
+        """Learn from one call: its tokens and its real cost, as far as they are known.
+
+        Returns the logarithm of the length that had been expected.
+        """
         if usage is not None and real_usd is None:
             real_usd = self.tariff.billed_usd(row, usage)
         length = self.lengths.predict(seen, [row])
@@ -104,9 +107,13 @@ class CostModel:
         if usage is not None:
             self.lengths.learn(seen, row, float(usage.output_tokens))
             self.tariff.learn(row, usage)
-        if real_usd is None or not (math.isfinite(real_usd) and real_usd >= 0):
-            return
-        numbers = np.append(seen.text, length[0])
+        if real_usd is not None and math.isfinite(real_usd) and real_usd >= 0:
+            self._learn_bill(row, np.append(seen.text, length[0]), (list_usd, real_usd))
+        return float(length[0])
+
+    def _learn_bill(self, row: int, numbers: Floats, usd: tuple[float, float]) -> None:
+        """Learn how far the list price (first) was off the real cost (second)."""
+        list_usd, real_usd = usd
         target = math.log(max(real_usd, FLOOR_USD) / max(list_usd, FLOOR_USD))
         target = min(max(target, -MOST), MOST)
         self._learn_spread(row, target - float(self.own.weights[row] @ numbers))

@@ -10,7 +10,7 @@ import numpy as np
 from sls_plugins.errors import InvalidFeedbackError, SettingsError, UnknownCandidateError
 from sls_plugins.predictor.cost import CostModel
 from sls_plugins.predictor.failures import Failures
-from sls_plugins.predictor.features import Floats, Seen, read
+from sls_plugins.predictor.features import Floats, read
 from sls_plugins.predictor.latency import Latency
 from sls_plugins.predictor.lengths import Lengths
 from sls_plugins.predictor.prior import guessed_offset, price_level
@@ -24,7 +24,6 @@ from sls_plugins.types import (
     Query,
     Source,
     State,
-    Usage,
     Vector,
 )
 
@@ -103,8 +102,10 @@ class OnlinePredictor:
             return
         if outcome.kind is OutcomeKind.ANSWERED:
             self._failures.learn(row, failed=False)
-            self._latency.learn(row, outcome.latency_s, self._lengths(seen, row, outcome.usage))
-            self._cost.learn(seen, row, outcome.usage, outcome.cost_usd)
+            expected = self._cost.learn(seen, row, outcome.usage, outcome.cost_usd)
+            usage = outcome.usage
+            real = expected if usage is None else Lengths.log(usage.output_tokens)
+            self._latency.learn(row, outcome.latency_s, (expected, real))
         if outcome.quality is not None:
             self._quality.learn(seen, row, outcome.quality, min(outcome.weight, 10.0))
 
@@ -120,11 +121,6 @@ class OnlinePredictor:
             where = f"outcome of decision {outcome.decision_id!r}"
             raise UnknownCandidateError(outcome.candidate, tuple(self._rows), where)
         return row
-
-    def _lengths(self, seen: Seen, row: int, usage: Usage | None) -> tuple[float, float]:
-        """Logarithms of the answer's length, as expected and as it was."""
-        expected = float(self._cost.lengths.predict(seen, [row])[0])
-        return expected, expected if usage is None else Lengths.log(usage.output_tokens)
 
     def _declare(self, candidates: Sequence[Candidate]) -> None:
         """Take in candidates: new names get a row, known ones their present prices."""

@@ -31,6 +31,18 @@ class TestOnlinePredictor(PredictorContract):
         return lambda: OnlinePredictor(DIMENSION, CANDIDATES)
 
 
+def test_memory_is_bounded() -> None:
+    """More outcomes take no more room, once the tables are in use."""
+    predictor, sizes = OnlinePredictor(DIMENSION, CANDIDATES), []
+    for start, end in ((0, 1100), (1100, 1400)):
+        for number in range(start, end):
+            query = Query(text=f"Question {number % 5}", id=f"q{number}")
+            told = replace(outcome(number, CANDIDATES[number % 3].name), query=query)
+            predictor.learn_one(told)
+        sizes.append(sum(array.nbytes for array in predictor.save().values()))
+    assert sizes[0] == sizes[1]
+
+
 def test_factory_takes_no_options() -> None:
     """An option that does not exist is named."""
     context = Context(candidates=CANDIDATES, dimension=DIMENSION, clock=lambda: 0.0)
