@@ -12,15 +12,21 @@ from sls_plugins.types import Candidate, Query
 __all__ = ["metadata_of", "too_small"]
 
 
-def metadata_of(llms: Sequence[LLM]) -> LLMMetadata:
-    """The largest window, and every capability that at least one of them offers."""
-    told = [llm.metadata for llm in llms]
-    roles = {each.system_role for each in told}
+def metadata_of(candidates: Sequence[Candidate], llms: Mapping[str, LLM]) -> LLMMetadata:
+    """The largest window, and every capability that at least one candidate offers.
+
+    A window that a candidate declares counts more than what LlamaIndex says of its LLM. Functions
+    are called only by a candidate with the capability "tools" whose LLM takes them.
+    """
+    known = [(each, llms[each.name].metadata) for each in candidates if each.name in llms]
+    roles = {told.system_role for _, told in known}
     return LLMMetadata(
-        context_window=max(each.context_window for each in told),
-        num_output=max(each.num_output for each in told),
-        is_chat_model=any(each.is_chat_model for each in told),
-        is_function_calling_model=any(each.is_function_calling_model for each in told),
+        context_window=max(each.context_window or told.context_window for each, told in known),
+        num_output=max(told.num_output for _, told in known),
+        is_chat_model=any(told.is_chat_model for _, told in known),
+        is_function_calling_model=any(
+            told.is_function_calling_model and "tools" in each.capabilities for each, told in known
+        ),
         model_name="sls",
         system_role=roles.pop() if len(roles) == 1 else MessageRole.SYSTEM,
     )

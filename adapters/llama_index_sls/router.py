@@ -110,7 +110,7 @@ class SLSRouterLLM(FunctionCallingLLM):
     @property
     def metadata(self) -> LLMMetadata:
         """The largest window, and every capability that at least one candidate offers."""
-        return metadata_of(tuple(self.llms.values()))
+        return metadata_of(self.engine.candidates, self.llms)
 
     def to_payload(self) -> dict[str, Any]:
         """What telemetry sees: names and limits, no keys."""

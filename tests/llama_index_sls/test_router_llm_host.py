@@ -70,6 +70,21 @@ def test_metadata_is_the_best_of_all(engine: Engine, large: ScriptedLLM) -> None
     assert llm.to_payload()["llms"] == ["large", "small"]
 
 
+def test_metadata_is_what_candidates_may_do(
+    make_engine: MakeEngine, small: ScriptedLLM, large: ScriptedLLM
+) -> None:
+    """A declared window counts; nobody calls tools if no candidate says that it can."""
+    prices = {"input_usd_per_mtok": 1.0, "output_usd_per_mtok": 1.0}
+    plain = (
+        Candidate(name="small", context_window=4000, **prices),
+        Candidate(name="large", context_window=100_000, **prices),
+    )
+    told = SLSRouterLLM(make_engine(plain), {"small": small, "large": large}).metadata
+
+    assert told.context_window == 100_000
+    assert not told.is_function_calling_model
+
+
 def test_long_prompts_go_where_they_fit(engine: Engine, large: ScriptedLLM) -> None:
     """An LLM whose own window is too small is not asked, unless no other is left."""
     small = ScriptedLLM(model_name="small", context_window=10)
