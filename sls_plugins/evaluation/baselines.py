@@ -50,6 +50,10 @@ class Outcomes:
     quality: Floats
     cost_usd: Floats
 
+    def rows(self, places: Sequence[int]) -> Outcomes:
+        """Only these rows."""
+        return Outcomes(self.names, self.quality[places], self.cost_usd[places])
+
     def after(self, count: int) -> Outcomes:
         """The same without the first rows."""
         return Outcomes(self.names, self.quality[count:], self.cost_usd[count:])

@@ -10,7 +10,7 @@ from sls_plugins.assembly import build
 from sls_plugins.evaluation.baselines import Outcomes, table_of
 from sls_plugins.evaluation.candidates import find_candidates
 from sls_plugins.evaluation.receipts import Receipts
-from sls_plugins.evaluation.replay import ReplayOptions, Watch, replay
+from sls_plugins.evaluation.replay import ReplayOptions, replay
 from sls_plugins.evaluation.results import ReplayResult
 from sls_plugins.evaluation.study import StudySetup
 from sls_plugins.evaluation.traces import RoutingRow, load_routing
@@ -66,16 +66,11 @@ def settings_for(
 
 
 def stream(
-    world: World, setup: StudySetup, budget: Budget, seed: int, watch: Watch | None = None
+    world: World, setup: StudySetup, budget: Budget, seed: int, *, warm_split: str | None = None
 ) -> ReplayResult:
     """One pass through the trace in order, learning from zero, every call graded."""
     clock, receipts = VirtualClock(), Receipts()
     settings = settings_for(setup, world.candidates, budget, seed)
     with build(settings, clock=clock, ids=Ids(), plugins=[receipts]) as engine:
-
-        def told(row: object) -> None:
-            clock.tick()
-            if watch is not None:
-                watch(row)  # type: ignore[arg-type]
-
-        return replay(world.rows, engine, receipts, ReplayOptions(seed=seed), told)
+        options = ReplayOptions(seed=seed, warm_split=warm_split)
+        return replay(world.rows, engine, receipts, options, lambda _: clock.tick())

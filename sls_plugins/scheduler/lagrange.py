@@ -81,7 +81,9 @@ class LagrangeScheduler:
         self._safety.observe(payable, self._pacer.spilt_usd)
         mix = self._safety.mix(names)
         purse_usd = min(self._pacer.purse_usd, left_usd)
-        price = self._pacer.price()
+        price, hopeful = self._pacer.price(), []
+        if price < 0.0:
+            hopeful = credible(payable, doubt, self.aim.latency_weight)
         return Terms(
             price=price,
             purse_usd=purse_usd,
@@ -93,7 +95,7 @@ class LagrangeScheduler:
             curiosity=self._safety.curiosity(names),
             mix=mix,
             doubt=doubt if price < 0.0 else {},
-            trial=self._safety.trial(payable, purse_usd / self._pacer.tail),
+            trial=self._safety.trial(payable, purse_usd, hopeful),
         )
 
     def _ceiling_usd(self, query: Query) -> float:

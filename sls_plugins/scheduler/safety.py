@@ -26,6 +26,9 @@ TRIALS, TRYING = 3.0, 0.1
 RISK = 4.0
 """Times what the cheapest costs that a trial may always cost, at most: who is he really?"""
 
+LOOKS = 30.0
+"""Outcomes of a candidate after which its costs are known well enough."""
+
 CAUTION = 1.5
 """Times the high quantile that the first call of a candidate is allowed for."""
 
@@ -106,23 +109,25 @@ class Safety:
         doubts = np.minimum(SPREAD / np.sqrt(1.0 + tries), MOST_DOUBT)
         return dict(zip(names, doubts.tolist(), strict=True))
 
-    def trial(self, estimates: Sequence[Estimate], purse_usd: float) -> dict[str, float]:
+    def trial(
+        self, estimates: Sequence[Estimate], purse_usd: float, hopeful: Sequence[Estimate] = ()
+    ) -> dict[str, float]:
         """The cheapest one that was hardly ever asked, if purse and exploring can pay for it.
 
         What is expected of one that was never asked rests on list prices: it may be much dearer.
+        While money would be left over, `hopeful` are those that may be the best: they are tried
+        until what they cost is known, too.
         """
         rows = self.standing.rows([one.candidate for one in estimates])
-        purse_usd = max(purse_usd, RISK * min(one.cost_usd for one in estimates))
-        fresh = [
-            one
-            for one, row in zip(estimates, rows, strict=True)
-            if self.standing.asked[row] < TRIALS
-            and one.cost_usd <= self.fund_usd
-            and one.cost_high_usd * (1.0 if self.standing.asked[row] else CAUTION) <= purse_usd
-        ]
-        if not fresh:
-            return {}
-        return {min(fresh, key=lambda one: one.cost_usd).candidate: TRYING}
+        limit_usd = max(purse_usd, RISK * min(one.cost_usd for one in estimates))
+        fresh = []
+        for one, row in zip(estimates, rows, strict=True):
+            asked = self.standing.asked[row]
+            likely = one.cost_high_usd * (1.0 if asked else CAUTION) <= limit_usd
+            look = asked < LOOKS and one in hopeful and one.cost_usd <= purse_usd
+            if one.cost_usd <= self.fund_usd and ((asked < TRIALS and likely) or look):
+                fresh.append(one)
+        return {min(fresh, key=lambda one: one.cost_usd).candidate: TRYING} if fresh else {}
 
     def chosen(
         self,

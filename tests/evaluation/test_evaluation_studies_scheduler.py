@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sls_plugins.errors import InputError
-from sls_plugins.evaluation.studies import pacing, safety
+from sls_plugins.evaluation.studies import budgets, pacing, safety
 from sls_plugins.evaluation.study import StudySetup, study_names
 
 MODELS = {
@@ -38,7 +38,12 @@ def write_trace(folder: Path, name: str, rows: int) -> None:
             }
         topic = "capital of country" if easy else "proof of theorem"
         lines.append(
-            {"query_id": f"q{number}", "prompt": f"Give the {topic} {number}", "outcomes": outcomes}
+            {
+                "query_id": f"q{number}",
+                "prompt": f"Give the {topic} {number}",
+                "split": "train" if number < rows // 3 else "test",
+                "outcomes": outcomes,
+            }
         )
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (folder / f"{name}.jsonl.gz").write_bytes(gzip.compress(text.encode()))
@@ -92,7 +97,18 @@ def test_an_hour_is_paced(tmp_path: Path) -> None:
         assert 0.0 <= row["first tenth"] <= 1.0
 
 
+def test_mean_budgets_are_told_without_the_warm_rows(tmp_path: Path) -> None:
+    """Five budgets, each with its spend, its worst hundred queries, and the mix at that spend."""
+    write_trace(tmp_path, budgets.TRACE, 60)
+    report = budgets.run(setup_of(tmp_path, seeds=(0, 1)), lambda done, note="": None)
+    [table] = report.tables
+    assert [row[0] for row in table.rows] == list(budgets.BUDGETS_USD)
+    for row in (dict(zip(table.columns, row, strict=True)) for row in table.rows):
+        assert 0.0 <= row["lowest"] <= row["quality"] <= 1.0
+        assert row["spent"] <= row["most"] <= row["worst 100"] + 1e-9 or row["most"] > 1
+
+
 def test_the_studies_are_listed() -> None:
     """Each is found by its name and tells what it is about."""
     names = study_names()
-    assert {"safety", "pacing", "ledger"} <= set(names)
+    assert {"budgets", "safety", "pacing", "ledger"} <= set(names)
