@@ -241,6 +241,7 @@ class SemanticCache:
             p_right=offer.verdict.p_right,
             exact=exact,
             created_s=self._clock(),
+            grey=not exact and offer.verdict.p_right < 1.0 - self._policy.max_error,
             propensity=1.0 if exact else 1.0 - offer.verdict.audit,
             evidence=offer.evidence,
         )

@@ -25,8 +25,10 @@ from sls_plugins.types import Answer, CacheHit, Candidate, Query, Usage
 
 __all__ = ["CacheDecided", "CacheResult", "CacheRun", "cache_replay", "run_cache"]
 
-ONLY = Candidate(name="model", input_usd_per_mtok=0.0, output_usd_per_mtok=0.0)
-"""Who answers on a miss: one candidate, for there is nothing to schedule."""
+ONLY = Candidate(name="model", input_usd_per_mtok=1000.0, output_usd_per_mtok=1000.0)
+"""Who answers on a miss: one candidate, so dear that every hit within the bound is welcome."""
+
+DEAR = Budget(price=1e6)
 
 _LAST_SHARE = 0.25
 
@@ -92,7 +94,7 @@ def run_cache(rows: Sequence[CacheRow], run: CacheRun, watch: Watch) -> CacheRes
     clock, receipts = VirtualClock(), Receipts()
     settings = Settings(
         candidates=(ONLY,),
-        budget=Budget(price=0.0),
+        budget=DEAR,
         cache=CacheSettings(max_error=run.max_error),
         encoder=PartSettings(name=run.encoder),
         embeddings=run.embeddings,
@@ -141,7 +143,7 @@ def _decide(
 ) -> CacheDecided:
     def call(_candidate: Candidate, _query: Query) -> Answer:
         text = f"the answer of group {row.group}"
-        return Answer(text=text, usage=Usage(output_tokens=1), cost_usd=0.0, latency_s=0.0)
+        return Answer(text=text, usage=Usage(output_tokens=1), cost_usd=1.0, latency_s=0.0)
 
     answer = engine.answer(Query(text=row.text, id=row.query_id, task=_task(row)), call)
     receipt = receipts.take(answer.decision_id)

@@ -52,11 +52,15 @@ class FindExact:
 
 @dataclass(frozen=True, slots=True)
 class FindNear:
-    """Store: the nearest stored answer that may be served → `CacheHit | CacheMiss`."""
+    """Store: the nearest stored answer that may be served → `CacheHit | CacheMiss`.
+
+    With `weigh` a grey hit comes as a miss with an offer, for `Decide` to weigh.
+    """
 
     query: Query
     vector: Vector
     decision_id: str
+    weigh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ class Serve:
 
 @dataclass(frozen=True, slots=True)
 class Decide:
-    """Predictor, scheduler and store: a decision, with its receipt → `Planned`."""
+    """Predictor, scheduler and store: a decision, with its receipt → `Planned | CacheHit`."""
 
     query: Query
     vector: Vector

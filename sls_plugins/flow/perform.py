@@ -25,8 +25,20 @@ from sls_plugins.flow.judging import verdict
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.planned import Planned
 from sls_plugins.flow.receipts import overhear
+from sls_plugins.protocols import Cache
 from sls_plugins.scheduler import eligible
-from sls_plugins.types import CacheHit, Decision, Estimate, Outcome, Query, Usage, Vector
+from sls_plugins.types import (
+    CACHE,
+    CacheHit,
+    CacheMiss,
+    Decision,
+    Estimate,
+    Evidence,
+    Outcome,
+    Query,
+    Usage,
+    Vector,
+)
 
 __all__ = ["log_outcome", "observe", "perform"]
 
@@ -40,9 +52,8 @@ def perform(parts: Parts, effect: Effect) -> object:
         case FindExact(query, decision_id) if parts.cache is not None:
             result = parts.cache.find_exact(query, decision_id)
             _noted(parts, query, None, result)
-        case FindNear(query, vector, decision_id) if parts.cache is not None:
-            result = parts.cache.find_near(query, vector, decision_id)
-            _noted(parts, query, vector, result)
+        case FindNear() if parts.cache is not None:
+            result = _near(parts, parts.cache, effect)
         case Board() | BoardNear() if parts.flights is not None:
             result = _board(parts, parts.flights, effect)
         case Overhear() | Serve():
@@ -88,7 +99,37 @@ def _board(parts: Parts, flights: Flights, effect: Board | BoardNear) -> object:
     return flights.board_near(effect.flight, effect.vector, follows)
 
 
-def _decide(parts: Parts, effect: Decide) -> Planned:
+def _near(parts: Parts, cache: Cache, effect: FindNear) -> CacheHit | CacheMiss:
+    """A hit with its receipt; or a miss, which may have an offer to be weighed."""
+    found = cache.find_near(effect.query, effect.vector, effect.decision_id)
+    if effect.weigh and isinstance(found, CacheHit) and found.grey:
+        evidence = replace(found.evidence or Evidence(), chance=1.0)  # if refused, truth comes out
+        return CacheMiss(
+            why="a model was worth more",
+            nearest=found.entry,
+            similarity=found.similarity,
+            p_right=found.p_right,
+            evidence=evidence,
+            offer=found,
+        )
+    _noted(parts, effect.query, effect.vector, found)
+    return found
+
+
+def _offered(miss: CacheMiss) -> tuple[Estimate, ...]:
+    """The stored answer as a candidate: it is right with P(right), and costs nothing."""
+    if miss.offer is None:
+        return ()
+    quality = miss.offer.p_right
+    return (
+        Estimate(
+            candidate=CACHE, quality=quality, quality_sd=0.0, cost_usd=0.0, cost_high_usd=0.0,
+            latency_s=0.0,
+        ),
+    )  # fmt: skip
+
+
+def _decide(parts: Parts, effect: Decide) -> Planned | CacheHit:
     """Steps 4 and 5. Raises NoCandidateLeft if nothing is eligible."""
     query, miss = effect.query, effect.miss
     if query.input_tokens is None:
@@ -102,12 +143,16 @@ def _decide(parts: Parts, effect: Decide) -> Planned:
     with parts.lock:
         told = _warmed(parts, query, parts.predictor.predict_one(query, effect.vector, fit))
         estimates = parts.sessions.adjust(query, told, parts.candidates)
-        choice = parts.scheduler.decide(query, estimates, purse, seed)
+        choice = parts.scheduler.decide(query, (*estimates, *_offered(miss)), purse, seed)
+    if miss.offer is not None and choice.ranking[0] == CACHE:
+        parts.log.add_hit(miss.offer, query, effect.vector)
+        return miss.offer
+    ranking = tuple(name for name in choice.ranking if name != CACHE)
     decision = Decision(
         id=effect.decision_id,
         query_id=query.id,
-        candidate=choice.ranking[0],
-        ranking=choice.ranking,
+        candidate=ranking[0],
+        ranking=ranking,
         estimates=estimates,
         propensity=choice.propensity,
         price=choice.price,

@@ -69,14 +69,17 @@ def plan(parts: Parts, query: Query) -> Planning:
     vector = yield Encode(query.text)
     miss = CacheMiss(why="the cache is off for this query")
     if from_cache:
-        found: CacheHit | CacheMiss = yield FindNear(query, vector, decision_id)
+        found: CacheHit | CacheMiss = yield FindNear(query, vector, decision_id, weigh=True)
         if isinstance(found, CacheHit):
             parts.plugins.decided(query, found)
             return found
         miss = found
-    planned: Planned = yield Decide(query, vector, decision_id, miss)
-    parts.plugins.decided(planned.query, planned.decision)
-    return planned
+    decided: Planned | CacheHit = yield Decide(query, vector, decision_id, miss)
+    if isinstance(decided, CacheHit):
+        parts.plugins.decided(query, decided)
+    else:
+        parts.plugins.decided(decided.query, decided.decision)
+    return decided
 
 
 def answer(parts: Parts, query: Query) -> Answering:

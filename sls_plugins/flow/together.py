@@ -61,9 +61,9 @@ def plan_together(parts: Parts, query: Query, boarding: Boarding) -> Together:
         vector: Vector = yield Encode(query.text)
         near = yield from _alike(parts, query, vector, decision_id, boarding)
         found = (
-            (yield Decide(query, vector, decision_id, near))
-            if isinstance(near, CacheMiss)
-            else near
+            near
+            if not isinstance(near, CacheMiss)
+            else (yield from _decided(query, vector, decision_id, near, boarding))
         )
     if isinstance(found, CacheHit):
         parts.plugins.decided(query, found)
@@ -97,6 +97,16 @@ def _same(
     return None
 
 
+def _decided(
+    query: Query, vector: Vector, decision_id: str, miss: CacheMiss, boarding: Boarding
+) -> Generator[Effect, Any, CacheHit | Planned]:
+    """A decision, or the offer if that is worth more; then those who wait look for themselves."""
+    found: CacheHit | Planned = yield Decide(query, vector, decision_id, miss)
+    if isinstance(found, CacheHit):
+        boarding.landing = Landing.PRIVATE
+    return found
+
+
 def _alike(
     parts: Parts, query: Query, vector: Vector, decision_id: str, boarding: Boarding
 ) -> Generator[Effect, Any, CacheHit | CacheMiss | Answer]:
@@ -105,17 +115,17 @@ def _alike(
     found: CacheHit | CacheMiss = CacheMiss(why="")
     for _ in range(TRIES):
         landings = parts.flights.landings
-        found = yield FindNear(query, vector, decision_id)
+        found = yield FindNear(query, vector, decision_id, weigh=True)
         if isinstance(found, CacheHit) or boarding.flight is None:
             break
         leader: Flight | None = yield BoardNear(boarding.flight, query, vector, decision_id)
         if leader is None:
             if parts.flights.landings != landings:
-                found = yield FindNear(query, vector, decision_id)
+                found = yield FindNear(query, vector, decision_id, weigh=True)
             break
         landed: Landed = yield Follow(leader, decision_id)
         if landed.heard is not None:
-            found = yield FindNear(query, vector, decision_id)
+            found = yield FindNear(query, vector, decision_id, weigh=True)
             if isinstance(found, CacheHit):
                 break
             heard: Answer = yield Overhear(query, decision_id, landed.heard)

@@ -13,7 +13,7 @@ from sls_plugins.scheduler.frontier import Hull, hull_of
 from sls_plugins.scheduler.pacing import Pacer
 from sls_plugins.scheduler.safety import Safety
 from sls_plugins.scheduler.selection import Picked, Terms, credible, pick, value_of, within
-from sls_plugins.types import Estimate, Outcome, OutcomeKind, Purse, Query, Source, State
+from sls_plugins.types import CACHE, Estimate, Outcome, OutcomeKind, Purse, Query, Source, State
 
 __all__ = ["LagrangeScheduler", "make"]
 
@@ -40,7 +40,9 @@ class LagrangeScheduler:
 
         Raises NoCandidateLeft, naming each one's cost, if a ceiling rules out everybody.
         """
-        allowed, causes = within(estimates, self._ceiling_usd(query))
+        stored = [one for one in estimates if one.candidate == CACHE]
+        models = [one for one in estimates if one.candidate != CACHE]
+        allowed, causes = within(models, self._ceiling_usd(query))
         if not allowed:
             raise NoCandidateLeft(query.id, causes)
         doubt = self._safety.doubt([one.candidate for one in allowed])
@@ -48,6 +50,8 @@ class LagrangeScheduler:
         left = math.inf if purse.available_usd is None else purse.available_usd
         payable = within(allowed, left)[0] or allowed
         terms = self._terms(query, payable, left, doubt)
+        if stored and _worth(stored[0], terms) >= _worth(_best(payable, terms), terms):
+            return _reused(stored[0], models, terms)
         picked = pick(payable, terms, self._scenarios, seed)
         first = picked.ranking[0]
         self._pacer.charge(query.id, first.cost_usd)
@@ -135,11 +139,24 @@ class LagrangeScheduler:
         self._safety.load("safety", state)
 
 
+def _worth(estimate: Estimate, terms: Terms) -> float:
+    """Its value at this price, doubts aside."""
+    return value_of(estimate, terms.latency_weight) - terms.price * estimate.cost_usd
+
+
 def _best(estimates: Sequence[Estimate], terms: Terms) -> Estimate:
     """The best value at this price, doubts aside."""
-    return max(
-        estimates,
-        key=lambda one: value_of(one, terms.latency_weight) - terms.price * one.cost_usd,
+    return max(estimates, key=lambda one: _worth(one, terms))
+
+
+def _reused(stored: Estimate, models: Sequence[Estimate], terms: Terms) -> Choice:
+    """A stored answer is worth more than any call: nothing is charged, nobody is tried."""
+    return Choice(
+        ranking=(CACHE, *(one.candidate for one in models)),
+        propensity=1.0,
+        price=terms.price,
+        why=f"a stored answer is right with {stored.quality:.3f} and costs nothing",
+        terms=terms.flat(),
     )
 
 

@@ -15,7 +15,7 @@ from sls_plugins.types.answers import (
     TokenCount,
     Usage,
 )
-from sls_plugins.types.decisions import Decision, Estimate, Purse, Reservation
+from sls_plugins.types.decisions import CACHE, Decision, Estimate, Purse, Reservation
 from sls_plugins.types.events import Event
 from sls_plugins.types.outcomes import Feedback, Outcome, OutcomeKind
 from sls_plugins.types.queries import Candidate, Query
@@ -39,6 +39,7 @@ from sls_plugins.types.vectors import (
 )
 
 __all__ = [
+    "CACHE",
     "Answer",
     "AuditedPair",
     "CacheEntry",

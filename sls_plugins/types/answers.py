@@ -203,6 +203,8 @@ class CacheHit:
 
     `p_right` is the probability that the stored answer is right for this query, `propensity` the
     probability with which it was served: a share of near hits is called afresh, to check on them.
+    `grey` hits keep the bound, but are by themselves less sure than it asks: the scheduler may
+    prefer a model.
     """
 
     id: str
@@ -214,6 +216,7 @@ class CacheHit:
     created_s: float
     propensity: float = 1.0
     evidence: Evidence | None = None
+    grey: bool = False
 
     @property
     def answer(self) -> Answer:
@@ -235,10 +238,14 @@ class CacheHit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheMiss:
-    """No stored answer may be served; the nearest one is kept, to learn from the fresh answer."""
+    """No stored answer may be served; the nearest one is kept, to learn from the fresh answer.
+
+    An `offer` is a grey hit, which is a candidate like any other.
+    """
 
     why: str
     nearest: CacheEntry | None = None
     similarity: float | None = None
     p_right: float | None = None
     evidence: Evidence | None = None
+    offer: CacheHit | None = None

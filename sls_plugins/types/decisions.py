@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 from sls_plugins.types.explanation import Explanation, offers_of
 
-__all__ = ["Decision", "Estimate", "Purse", "Reservation"]
+__all__ = ["CACHE", "Decision", "Estimate", "Purse", "Reservation"]
+
+
+CACHE = "(cache)"
+"""Under this name a stored answer stands among the candidates: it costs nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
