@@ -18,7 +18,8 @@ from sls_plugins.engine import Engine
 from sls_plugins.errors import SettingsError
 from sls_plugins.flow import Flights, Offered, Parts
 from sls_plugins.plugins import Kind, Plugins
-from sls_plugins.protocols import Cache, Clock, Context, Encoder, Index, Judge, Learns
+from sls_plugins.predictor.masked import MaskedPredictor
+from sls_plugins.protocols import Cache, Clock, Context, Encoder, Index, Judge, Learns, Predictor
 from sls_plugins.scheduler import Health, HealthRules, Sessions
 from sls_plugins.scheduler.ledger import BudgetLedger, Cap
 from sls_plugins.settings import PartSettings, Settings, load_settings
@@ -93,8 +94,9 @@ class _Assembly:
         encoder, shelf = self._encoder(base)
         context = replace(base, dimension=encoder.dimension, fingerprint=encoder.fingerprint)
         stores = self._stores(base)
-        predictor = self._make("predictor", self.settings.predictor, context)
-        self._warm(predictor, stores, context)
+        made = self._make("predictor", self.settings.predictor, context)
+        self._warm(made, stores, context)
+        predictor = _masked(made, stores)
         aim = self.settings.budget.model_dump(exclude={"usd", "window", "cache_at_cap"})
         scheduler = self._make("scheduler", self.settings.scheduler, context, aim)
         cache, index = self._cache(context, stores, encoder)
@@ -102,7 +104,7 @@ class _Assembly:
         candidates = Offered(self.candidates)
         learner, manager = updates.made(
             Learning(predictor=predictor, scheduler=scheduler, cache=cache),
-            lambda: self._make("predictor", self.settings.predictor, context),
+            lambda: _masked(self._make("predictor", self.settings.predictor, context), stores),
             candidates,
         )
         parts = Parts(
@@ -204,8 +206,11 @@ class _Assembly:
         return self._stores_at(url, context)
 
     def _stores_at(self, url: str | None, context: Context) -> Stores:
+        options: dict[str, object] = {"url": url}
+        if self.settings.store_text != "full":
+            options["store_text"] = self.settings.store_text
         scheme = (url or "sqlite").split(":", 1)[0].split("+", 1)[0]
-        stores = self.plugins.make("store", scheme, context, {"url": url})
+        stores = self.plugins.make("store", scheme, context, options)
         assert isinstance(stores, Stores)
         return stores
 
@@ -217,6 +222,8 @@ class _Assembly:
             return None, None
         index: Index = self._make("index", self._index_part(), context)
         policy = self._policy(context, encoder)
+        if stores.texts.mode == "hash":  # a guard reads words
+            policy = replace(policy, near=False)
         cache = SemanticCache(
             entries=stores.entries,
             index=index,
@@ -257,6 +264,8 @@ class _Assembly:
 
     def _index_part(self) -> PartSettings:
         """Chroma where files are kept and Chroma is installed; else vectors stay in memory."""
+        if self.settings.store_text == "none":
+            return PartSettings(name="memory")
         if self.settings.index.name != "auto":
             return self.settings.index
         durable = self.settings.folder is not None and importlib.util.find_spec("chromadb")
@@ -282,3 +291,8 @@ def _database_in(folder: str) -> Path:
             "settings", "warm_start", problem, "Name another engine's folder or URL"
         )
     return path
+
+
+def _masked(predictor: Predictor, stores: Stores) -> Predictor:
+    """The predictor, kept from seeing a text that must not be kept."""
+    return predictor if stores.texts.mode == "full" else MaskedPredictor(predictor, stores.texts)

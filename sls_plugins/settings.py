@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from sls_plugins.errors import SettingsError
-from sls_plugins.types import Candidate
+from sls_plugins.types import Candidate, StoreText
 
 __all__ = [
     "Budget",
@@ -188,6 +188,7 @@ class Settings(_Frozen):
     scheduler: Part = PartSettings(name="lagrange")
     judges: tuple[Part, ...] = ()
     learning: LearningSettings = LearningSettings()
+    store_text: StoreText = "full"
     database: str | None = None
     folder: Path | None = None
     embeddings: Path | None = None

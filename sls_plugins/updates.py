@@ -68,16 +68,7 @@ class Updates:
             "scheduler": Weighed(learning.scheduler, sources),
         }
         cache = learning.cache
-        learner = Learner(
-            learners | ({"cache": cache} if cache else {}),
-            log=self.stores.log,
-            keeper=Keeper(
-                snapshots=self.stores.snapshots, fingerprint=self.fingerprint, clock=self.clock
-            ),
-            lock=self.lock,
-            learned=self.plugins.learned,
-        )
-        learner.restore()
+        learner = self._restored(learners | ({"cache": cache} if cache else {}))
 
         def observe(outcome: Outcome) -> None:
             if cache is not None:
@@ -95,11 +86,26 @@ class Updates:
             ),
             candidates=candidates,
             observe=observe,
+            corrected=sources.corrected,
             note=self._note,
             retention=self.stores.retention,
             clock=self.clock,
         )
         return learner, Manager(upkeep, self._policy())
+
+    def _restored(self, learners: Mapping[str, Learns]) -> Learner:
+        """The learner of these, with what was learnt before."""
+        learner = Learner(
+            learners,
+            log=self.stores.log,
+            keeper=Keeper(
+                snapshots=self.stores.snapshots, fingerprint=self.fingerprint, clock=self.clock
+            ),
+            lock=self.lock,
+            learned=self.plugins.learned,
+        )
+        learner.restore()
+        return learner
 
     def background(self, manager: Manager, learner: Learner) -> Background | None:
         """The thread, where a database outlives this process and others may write to it."""

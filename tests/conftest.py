@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sls_plugins.testing.postgres import PostgresServer, find_programs, running
+from sls_plugins.storage.own_postgres import PostgresServer, find_programs, running
 
 REPO = Path(__file__).resolve().parents[1]
 TRACES = REPO.parent / "shared" / "traces"

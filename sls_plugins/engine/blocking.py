@@ -140,9 +140,11 @@ class Engine:
             return
         self._open = False
         self._twin.stop()
-        self.parts.learner.save()
-        for closer in self._closers:
-            closer()
+        try:
+            self.parts.learner.save()
+        finally:
+            for closer in self._closers:
+                closer()
 
     def __enter__(self) -> Self:
         return self

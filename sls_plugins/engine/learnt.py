@@ -9,7 +9,7 @@ from sls_plugins import flow
 from sls_plugins.engine.shadow import Shadow
 from sls_plugins.errors import UnknownDecisionError
 from sls_plugins.types import CacheHit, Decision, Event, Feedback, Query
-from sls_plugins.updater import Refit
+from sls_plugins.updater import MeanQuality, Refit
 
 __all__ = ["EngineUpdates"]
 
@@ -46,6 +46,10 @@ class EngineUpdates:
     def events(self, limit: int = 100) -> Sequence[Event]:
         """What was noticed and done (drift, refits, prices), newest first, from all processes."""
         return self._parts.manager.events(limit)
+
+    def quality(self) -> MeanQuality:
+        """How good called answers were on the whole; reads the whole log."""
+        return self._parts.manager.quality()
 
     def shadow(self) -> Shadow:
         """Watch a chain that answers by itself: what would SLS have done, and saved?"""

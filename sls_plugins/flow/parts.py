@@ -22,7 +22,7 @@ from sls_plugins.protocols import (
     TokenCounter,
 )
 from sls_plugins.scheduler import Health, Sessions
-from sls_plugins.storage.erasure import SqlEraser
+from sls_plugins.storage.erasure import SeveralErasers, SqlEraser
 from sls_plugins.storage.reports import SqlCacheReports
 from sls_plugins.types import Candidate, Usage
 from sls_plugins.updater import FeedbackStore, Learner, Manager
@@ -64,7 +64,7 @@ class Parts:
     sessions: Sessions
     cache_at_cap: float = 1.0
     flights: Flights | None = None
-    eraser: SqlEraser | None = None
+    eraser: SqlEraser | SeveralErasers | None = None
     reports: SqlCacheReports | None = None
     forget_texts: Callable[[Sequence[str]], None] | None = None
 

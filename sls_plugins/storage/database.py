@@ -70,6 +70,19 @@ class Database:
         """How many writes behind were lost since it was opened."""
         return self._losses.count
 
+    def secret(self, name: str) -> bytes:
+        """Random bytes of this database's own, made once and the same for every process."""
+        made = os.urandom(32).hex()
+
+        def keep(sql: Connection) -> str:
+            wanted = select(meta.c.value).where(meta.c.key == name)
+            known = sql.execute(wanted).scalar()
+            if known is None:
+                sql.execute(meta.insert(), {"key": name, "value": made})
+            return str(known or made)
+
+        return bytes.fromhex(self.write(keep))
+
     def read(self, operation: Operation[T]) -> T:
         """Run it on committed rows, in the caller's thread."""
         self._check_usable()

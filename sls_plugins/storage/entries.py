@@ -14,7 +14,16 @@ from sls_plugins.storage.codec import plain, vector_of, vector_values
 from sls_plugins.storage.database import Database
 from sls_plugins.storage.entry_codec import entry_of, entry_values
 from sls_plugins.storage.row_memo import RowMemo
-from sls_plugins.types import CacheEntry, IndexEntry, Resident, Selection, Space, Vector
+from sls_plugins.types import (
+    CacheEntry,
+    IndexEntry,
+    Query,
+    Resident,
+    Selection,
+    Space,
+    Texts,
+    Vector,
+)
 
 __all__ = ["SqlEntryStore"]
 
@@ -33,7 +42,9 @@ class SqlEntryStore:
     whatever any process committed is seen by the next look-up in every other one.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, texts: Texts | None = None) -> None:
+        """`texts` says what is kept of queries' texts: all, where nothing is said."""
+        self._texts = texts or Texts()
         self._database = database
         self._memo = RowMemo()
 
@@ -61,6 +72,7 @@ class SqlEntryStore:
     def add(self, entry: CacheEntry, vector: Vector | None, fingerprint: str) -> None:
         """Write a row behind, durable when the next outcome is; the same space and key replaces."""
         values = entry_values(entry, vector_values(vector), fingerprint)
+        values["text"] = self._texts.query(Query(text=values["text"], id=entry.query_id)).text
         at = {**_place(entry.space, entry.key), "entry_id": entry.id}
         self._memo.drop([entry.id])
 

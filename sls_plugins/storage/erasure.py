@@ -24,7 +24,7 @@ from sls_plugins.storage.snapshots import without_vectors
 from sls_plugins.storage.tables import METADATA, cache_entries, decisions, snapshots
 from sls_plugins.types import Erased, Selection
 
-__all__ = ["SqlEraser"]
+__all__ = ["SeveralErasers", "SqlEraser"]
 
 CHUNK_IDS = 500
 PAGE_ROWS = 1000
@@ -155,3 +155,26 @@ def _vacuum(sql: Connection) -> None:
 def _chunks(ids: Sequence[str]) -> list[Sequence[str]]:
     """No database takes a list of any length."""
     return [ids[start : start + CHUNK_IDS] for start in range(0, len(ids), CHUNK_IDS)]
+
+
+class SeveralErasers:
+    """Erases in several databases as if they were one."""
+
+    def __init__(self, erasers: Sequence[SqlEraser]) -> None:
+        self._erasers = tuple(erasers)
+
+    def erase(self, wanted: Selection, is_meant: Callable[[str], bool]) -> Erased:
+        """Delete in each; the result is all of it."""
+        found = [one.erase(wanted, is_meant) for one in self._erasers]
+        return Erased(
+            entry_ids=tuple(name for one in found for name in one.entry_ids),
+            decisions=sum(one.decisions for one in found),
+            outcomes=sum(one.outcomes for one in found),
+            texts=tuple(sorted({text for one in found for text in one.texts})),
+            vectors=frozenset(vector for one in found for vector in one.vectors),
+        )
+
+    def tidy(self) -> None:
+        """Overwrite what deleted rows left in each."""
+        for one in self._erasers:
+            one.tidy()

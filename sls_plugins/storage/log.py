@@ -29,6 +29,7 @@ from sls_plugins.types import (
     OutcomeKind,
     Query,
     Source,
+    Texts,
     Vector,
 )
 
@@ -102,8 +103,10 @@ _LAST = select(func.max(_lines.seq))
 class SqlOutcomeLog:
     """An `OutcomeLog` in a database. Threads and processes may share it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, texts: Texts | None = None) -> None:
+        """`texts` says what is kept of texts: all, where nothing is said."""
         self._database = database
+        self._texts = texts or Texts()
 
     def add_decision(
         self,
@@ -121,7 +124,7 @@ class SqlOutcomeLog:
         columns = decision_values(decision, nearest, evidence)
 
         def insert(sql: Connection) -> None:
-            values = {**query_values(query), **columns, "vector": blob}
+            values = {**query_values(self._texts.query(query)), **columns, "vector": blob}
             _ADD_DECISION.run(sql, values)
 
         self._database.write_later(insert)
@@ -131,7 +134,7 @@ class SqlOutcomeLog:
         blob = vector_values(vector)
 
         def insert(sql: Connection) -> None:
-            values = {**query_values(query), **hit_values(hit), "vector": blob}
+            values = {**query_values(self._texts.query(query)), **hit_values(hit), "vector": blob}
             _ADD_DECISION.run(sql, values)
 
         self._database.write_later(insert)
@@ -142,6 +145,7 @@ class SqlOutcomeLog:
         Raises UnknownDecisionError if its decision was never written.
         """
         values = outcome_values(outcome)
+        values["answer_text"] = self._texts.answer(values["answer_text"])
 
         def insert(sql: Connection) -> int:
             try:

@@ -13,7 +13,7 @@ from sls_plugins.storage.codec import plain, real
 from sls_plugins.storage.database import Database
 from sls_plugins.storage.log_codec import outcome_values
 from sls_plugins.storage.tables import decisions, feedback, outcomes, runs
-from sls_plugins.types import Feedback, Outcome
+from sls_plugins.types import Feedback, Outcome, Texts
 
 __all__ = ["SqlFeedbackStore"]
 
@@ -49,8 +49,10 @@ _DROP = delete(feedback).where(_told.seq.is_(None), _told.created_s < bindparam(
 class SqlFeedbackStore:
     """A `FeedbackStore` in a database. Threads and processes may share it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, texts: Texts | None = None) -> None:
+        """`texts` says what is kept of texts: all, where nothing is said."""
         self._database = database
+        self._texts = texts or Texts()
 
     def append(self, outcome: Outcome, told: Feedback) -> Outcome | None:
         """Append the line of an opinion that has an id; None if that very opinion is known.
@@ -67,7 +69,9 @@ class SqlFeedbackStore:
                     return None
                 line = replace(outcome, weight=CORRECTION * outcome.weight)
             try:
-                written = sql.execute(outcomes.insert(), outcome_values(line))
+                values = outcome_values(line)
+                values["answer_text"] = self._texts.answer(values["answer_text"])
+                written = sql.execute(outcomes.insert(), values)
             except IntegrityError as error:
                 raise UnknownDecisionError(outcome.decision_id) from error
             key = written.inserted_primary_key

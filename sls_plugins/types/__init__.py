@@ -27,6 +27,7 @@ from sls_plugins.types.reports import (
     TaskAudit,
     TaskStats,
 )
+from sls_plugins.types.texts import StoreText, Texts
 from sls_plugins.types.vectors import (
     IndexEntry,
     Matrix,
@@ -68,8 +69,10 @@ __all__ = [
     "Source",
     "Space",
     "State",
+    "StoreText",
     "TaskAudit",
     "TaskStats",
+    "Texts",
     "TokenCount",
     "Usage",
     "Vector",

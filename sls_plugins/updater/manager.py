@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sls_plugins.protocols import Clock, OutcomeLog
-from sls_plugins.types import Candidate, Event, Feedback, Outcome, OutcomeKind, State
+from sls_plugins.types import Candidate, Event, Feedback, Outcome, OutcomeKind, Source, State
 from sls_plugins.updater.learning import Learner
 from sls_plugins.updater.refit import Refit, Refitter
 from sls_plugins.updater.stores import EventStore, FeedbackStore, Forgets, Retention
 from sls_plugins.updater.watch import Alarm
 
-__all__ = ["Manager", "Policy", "Reactions", "Upkeep", "joined_line"]
+__all__ = ["Manager", "MeanQuality", "Policy", "Reactions", "Upkeep", "joined_line"]
 
 FORGOTTEN = 0.98
 """Share of a candidate's grades that is forgotten when its quality has moved."""
@@ -133,9 +133,23 @@ class Upkeep:
     refitter: Refitter
     candidates: Mapping[str, Candidate]
     observe: Callable[[Outcome], None]
+    corrected: Callable[[Outcome], Outcome]
     note: Callable[[Event], None]
     retention: Retention
     clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeanQuality:
+    """Mean quality of called answers: what was expected of all, corrected where some were graded.
+
+    Grades of crowds are read as `Sources` reads them, so that neither wrong labels nor a habit of
+    complaining moves the mean.
+    """
+
+    mean: float
+    answers: int
+    grades: int
 
 
 class Manager:
@@ -168,6 +182,25 @@ class Manager:
     def events(self, limit: int) -> Sequence[Event]:
         """The newest events, newest first."""
         return self._upkeep.events.newest(limit)
+
+    def quality(self) -> MeanQuality:
+        """How good the called answers were, from the whole log; see `MeanQuality`."""
+        expected, errors, weights, seq = [0.0, 0.0], 0.0, 0.0, 0
+        grades = 0
+        while lines := self._upkeep.log.after(seq, JOINED):
+            seq = lines[-1].seq
+            for line in lines:
+                if line.source is Source.CACHE or line.estimate is None:
+                    continue
+                if line.kind is OutcomeKind.ANSWERED:
+                    expected = [expected[0] + line.estimate.quality, expected[1] + 1.0]
+                if line.quality is not None:
+                    read = self._upkeep.corrected(line)
+                    errors += read.weight * ((read.quality or 0.0) - line.estimate.quality)
+                    weights += read.weight
+                    grades += 1
+        mean = expected[0] / max(expected[1], 1.0) + errors / max(weights, 1e-9)
+        return MeanQuality(mean=mean, answers=int(expected[1]), grades=grades)
 
     def join(self) -> int:
         """Append the opinions that waited for a decision which is known by now."""

@@ -98,11 +98,9 @@ class Sources:
         if right >= 1.0 and ratio == 1.0:
             return outcome
         expected = min(max(outcome.estimate.quality, LEAST), 1.0 - LEAST)
-        if_good = expected * (outcome.quality * right + (1.0 - outcome.quality) * (1.0 - right))
-        if_bad = (1.0 - expected) * (
-            outcome.quality * (1.0 - right) + (1.0 - outcome.quality) * right
-        )
-        good = if_good / (if_good + if_bad)
+        praised = expected * right / (expected * right + (1.0 - expected) * (1.0 - right))
+        blamed = expected * (1.0 - right) / (expected * (1.0 - right) + (1.0 - expected) * right)
+        good = outcome.quality * praised + (1.0 - outcome.quality) * blamed
         usual = self._reports[outcome.quality_source].expected if ratio != 1.0 else 1.0
         normal = usual + ratio * (1.0 - usual)
         weight = outcome.weight * normal / (good + ratio * (1.0 - good))
