@@ -25,13 +25,14 @@ def verdict(candidate: Candidate, query: Query) -> Answer:
 def make_engine() -> Callable[..., Engine]:
     made = []
 
-    def make(judges: list[object], **budget: object) -> Engine:
+    def make(judges: list[object], *, sources: object = None, **budget: object) -> Engine:
         settings = Settings(
             candidates=[SMALL, JUDGE],
             encoder="hashing",
             index="memory",
             plugins=(),
             judges=judges,
+            learning={"sources": sources or {}},
             budget=Budget(**budget),
         )
         made.append(build(settings))
@@ -97,3 +98,20 @@ def test_a_reply_without_a_verdict_is_paid_all_the_same(make_engine) -> None:
     answer = ask(engine, "What?")
     assert engine.parts.log.find(answer.decision_id).quality is None
     assert engine.parts.ledger.purse().spent_usd == pytest.approx(answer.cost_usd + 0.1001)
+
+
+def test_a_judge_that_users_contradict_is_believed_less(make_engine) -> None:
+    """Its reliability is estimated where users grade the same answers; its praise counts less."""
+    lenient = {"name": "regex", "options": {"pattern": "forty", "name": "lenient"}}
+    engine = make_engine([lenient], sources={"lenient": 0.9})
+    sources = engine.parts.learner._learners["sources"]
+    assert sources.reliability("lenient") == 0.9
+    for number in range(40):
+        answer = engine.answer(
+            Query(text=f"What {number}?", allow=frozenset({"small"}), cacheable=False), call
+        )
+        engine.feedback(answer.decision_id, quality=float(number % 4 == 0))
+    assert sources.reliability("lenient") < 0.75
+    praised = engine.parts.log.after(0, 1)[0]
+    assert praised.quality == 1.0
+    assert sources.corrected(praised).quality < 0.95

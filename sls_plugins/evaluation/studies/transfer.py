@@ -12,7 +12,6 @@ from sls_plugins.evaluation.labelled import Labelled, interval, load_labelled
 from sls_plugins.evaluation.study import Advance, Cell, StudyReport, StudySetup, Table
 from sls_plugins.predictor.batch import Pooled
 from sls_plugins.predictor.batch.cpls import CPLS, CPLSOptions
-from sls_plugins.predictor.batch.pooled import spread
 from sls_plugins.predictor.batch.probes import well_chosen
 
 __all__ = ["run"]
@@ -22,9 +21,6 @@ Places = NDArray[np.intp]
 TRACE = "log_parsing_a"
 
 FEW = 20
-
-SOURCES = 2000
-"""Rows of the sources that are learnt from, as many of each; repeats are left out."""
 
 COLUMNS = (
     "CPLS", "CPLS, rows scaled", "best single of sources", "ours", "best single in hindsight",
@@ -67,14 +63,6 @@ def _routed(given: Labelled, learner: Pooled | CPLS, places: Places) -> float:
     return float(given.quality[places, best].mean())
 
 
-def _drawn(given: Labelled, target: Target, seed: int) -> Places:
-    """Distinct rows of the sources, equally many of each as far as there are."""
-    _, first = np.unique(given.rows.exact[target.sources], return_index=True)
-    distinct = target.sources[first]
-    order = spread(given.rows.task[distinct], np.random.default_rng(seed))
-    return distinct[order[:SOURCES]]
-
-
 def _published(given: Labelled, target: Target) -> dict[str, float]:
     """CPLS, mended and as published; what it draws hardly matters, so it is run once."""
     facts = {}
@@ -87,7 +75,7 @@ def _published(given: Labelled, target: Target) -> dict[str, float]:
 
 def _without_labels(given: Labelled, target: Target, seed: int) -> dict[str, float]:
     learner = Pooled(seed=seed)
-    learner.fit(given.labels(_drawn(given, target, seed)))
+    learner.fit(given.labels(target.sources))
     single = int(given.quality[target.sources].mean(axis=0).argmax())
     own = given.quality[target.own]
     return {
@@ -102,14 +90,13 @@ def _with_labels(given: Labelled, target: Target, seed: int) -> dict[str, float]
     order = np.random.default_rng(seed).permutation(target.own)
     pool, test = order[: len(order) // 2], order[len(order) // 2 :]
     chosen = pool[well_chosen(given.rows.take(pool), FEW)]
-    sources = _drawn(given, target, seed)
     facts = {}
     for column, labelled in (
         ("ours, 20 labels", chosen),
         ("ours, full labels", pool),
     ):
         learner = Pooled(seed=seed)
-        learner.fit(given.labels(np.concatenate((sources, labelled))))
+        learner.fit(given.labels(np.concatenate((target.sources, labelled))))
         facts[column] = _routed(given, learner, test)
     return facts
 

@@ -21,7 +21,7 @@ from sls_plugins.predictor.batch.store import filled, load_rows, opened, save_ro
 from sls_plugins.predictor.features import Arrays, Floats
 from sls_plugins.types import State
 
-__all__ = ["Pooled", "PooledOptions", "spread"]
+__all__ = ["Pooled", "PooledOptions"]
 
 TUNED_ON = 300
 """Distinct queries on which the weights are learnt."""
@@ -75,11 +75,8 @@ class Pooled:
         """Learn from labels; a candidate without any stays unknown."""
         rng = np.random.default_rng(self.seed)
         single, counts = merged(labels)
-        with np.errstate(invalid="ignore"):
-            known, values = single.known, np.nan_to_num(single.quality)
-            seen = (known * counts[:, None]).sum(axis=0)
-            self._centre = (values * counts[:, None]).sum(axis=0) / np.where(seen > 0, seen, np.nan)
         self._tasks = np.unique(single.rows.task)
+        self._centre = centre_of(single, counts)
         order = spread(single.rows.task, rng)
         through = order[: self.options.inducing]
         self._through = single.rows.take(through)
@@ -236,6 +233,23 @@ def merged(labels: Labels) -> tuple[Labels, Floats]:
     mean = np.where(seen > 0, sums / np.maximum(seen, 1.0), np.nan)
     counts = np.bincount(places, minlength=len(single)).astype(np.float64)
     return replace(labels, rows=single, quality=mean), counts
+
+
+def centre_of(labels: Labels, counts: Floats) -> Floats:
+    """Mean over tasks of the tasks' mean quality, shape (m,): each task is one of many.
+
+    NaN for a candidate without labels.
+    """
+    values, known = np.nan_to_num(labels.quality), labels.known
+    means = []
+    for task in np.unique(labels.rows.task):
+        own = np.where((labels.rows.task == task)[:, None], known * counts[:, None], 0.0)
+        seen = own.sum(axis=0)
+        means.append(np.where(seen > 0, (values * own).sum(axis=0) / np.maximum(seen, 1), np.nan))
+    there = ~np.isnan(means)
+    total = np.where(there, means, 0.0).sum(axis=0)
+    count = there.sum(axis=0)
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
 def spread(tasks: Keys, rng: np.random.Generator) -> NDArray[np.intp]:
