@@ -169,6 +169,9 @@ class EntryStore(Protocol):
     def erase(self, ids: Sequence[str]) -> None:
         """Delete rows (and their aliases)."""
 
+    def sweep(self, long_ago_s: float) -> None:
+        """Delete what cannot be served any more, if it was made or ended before that time."""
+
     def use(self, counts: Mapping[str, int]) -> None:
         """Add to how often rows were served (written behind)."""
 

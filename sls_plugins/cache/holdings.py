@@ -28,6 +28,8 @@ _ALIKE = 0.8
 """From this similarity on, a query with the same answer counts as a paraphrase."""
 
 _USES_AT_ONCE = 64
+_SWEPT_AFTER_S = 7 * 86400.0
+"""Dead rows are kept so long: the log may still ask whether they were right."""
 
 
 class Holdings:
@@ -47,6 +49,7 @@ class Holdings:
         self._policy = policy
         self._fingerprint = fingerprint
         self._clock = clock
+        entries.sweep(clock() - _SWEPT_AFTER_S)
         _reconcile(index, entries.vectors(fingerprint, clock()))
         room = Room(rows=policy.capacity, bytes=policy.capacity_bytes)
         self._residents = Residents(entries.residents(clock()), room)

@@ -108,6 +108,11 @@ class SqlEntryStore:
         )
         self._memo.clear()
 
+    def sweep(self, long_ago_s: float) -> None:
+        """Delete, behind, what cannot be served any more, if it was made or ended before."""
+        wanted = {"long_ago_s": long_ago_s}
+        self._database.write_later(lambda sql: sql.execute(statements.SWEEP, wanted), TOPIC)
+
     def use(self, counts: Mapping[str, int]) -> None:
         """Add to how often rows were served (written behind)."""
         more = [{"entry_id": each, "more": count} for each, count in counts.items()]

@@ -38,6 +38,7 @@ __all__ = [
     "REPLACED",
     "RESIDENTS",
     "REVOKE",
+    "SWEEP",
     "USE",
     "VECTORS",
     "selected",
@@ -104,6 +105,14 @@ ERASE = delete(cache_entries).where(
     or_(
         _row.id.in_(bindparam("ids", expanding=True)),
         _row.alias_of.in_(bindparam("ids", expanding=True)),
+    )
+)
+_others = cache_entries.alias("others")
+SWEEP = delete(cache_entries).where(
+    or_(
+        _row.expires_s <= bindparam("long_ago_s"),
+        and_(_row.revoked, _row.created_s <= bindparam("long_ago_s")),
+        and_(_row.alias_of.is_not(None), _row.alias_of.not_in(select(_others.c.id))),
     )
 )
 USE = (

@@ -68,6 +68,17 @@ class MemoryEntryStore:
                     del self._keys[row.space, row.key]
                     self._vectors.pop(row.id, None)
 
+    def sweep(self, long_ago_s: float) -> None:
+        """Delete what cannot be served any more, if it was made or ended before that time."""
+        with self._lock:
+            ended = [row.id for row in self._rows.values() if self._is_over(row, long_ago_s)]
+        self.erase(ended)
+
+    def _is_over(self, row: CacheEntry, long_ago_s: float) -> bool:
+        expired = row.expires_s is not None and row.expires_s <= long_ago_s
+        revoked = row.revoked and row.created_s <= long_ago_s
+        return expired or revoked or (row.alias_of is not None and row.alias_of not in self._rows)
+
     def use(self, counts: Mapping[str, int]) -> None:
         """Add to how often rows were served."""
         with self._lock:

@@ -24,8 +24,12 @@ def any_text(_text: str) -> bool:
 
 
 def filled(path: Path) -> Stores:
+    return filled_at(f"sqlite:///{path}")
+
+
+def filled_at(url: str) -> Stores:
     """Two tenants with an answered and graded query each, and learnt state with both vectors."""
-    stores = open_stores(f"sqlite:///{path}", lambda: 1000.0)
+    stores = open_stores(url, lambda: 1000.0)
     for seed, tenant in enumerate(("acme", "other")):
         query = replace(make_query(), tenant=tenant, text=f"words of {tenant}")
         vector = make_vector(seed, 40)
@@ -79,4 +83,20 @@ def test_a_text_is_forgotten_wherever_it_was_asked(tmp_path: Path) -> None:
     stores = filled(tmp_path / "sls.db")
     erased = stores.eraser.erase(Selection(key="no key"), lambda text: text.endswith("other"))
     assert (erased.entry_ids, erased.decisions, erased.texts) == ((), 1, ("words of other",))
+    stores.database.close()
+
+
+def test_it_is_the_same_on_postgresql(postgres) -> None:
+    """Rows are forgotten, and reports are read, in the other database, too."""
+    stores = filled_at(postgres.new_database())
+    [task] = stores.reports.stats().tasks
+    assert (task.task, task.queries, task.hits) == ("translate", 2, 0)
+    shown = stores.reports.show("acme")
+    assert shown is not None
+    assert (shown.entry.id, shown.live) == ("acme", True)
+    assert stores.reports.audits() == ((), ())
+    erased = stores.eraser.erase(Selection(tenant="acme"), any_text)
+    assert (len(erased.entry_ids), erased.decisions, erased.outcomes) == (1, 1, 2)
+    stores.eraser.tidy()
+    assert stores.reports.stats().live == 1
     stores.database.close()

@@ -55,7 +55,7 @@ class EntryStoreContract:
         assert list(entries.vectors("f", NOW_S)) == []
 
     def test_a_revoked_row_is_not_served(self, entries: EntryStore) -> None:
-        """A revoked row is served to nobody and counted apart."""
+        """A revoked row is served to nobody, counted apart, and deleted when that is long ago."""
         entries.add(make_entry("e1"), make_vector(), "f")
         entries.add(make_entry("e2", key="key 2"), make_vector(), "f")
         entries.revoke(["e1", "unknown"])
@@ -63,6 +63,10 @@ class EntryStoreContract:
         assert list(entries.find_ids(["e1", "e2"], NOW_S)) == ["e2"]
         assert [entry.id for entry in entries.vectors("f", NOW_S)] == ["e2"]
         assert entries.counts() == {"live": 1, "revoked": 1}
+        made_s = make_entry().created_s
+        for long_ago_s, left in ((made_s - 1, {"e1", "e2"}), (made_s + 1, {"e2"})):
+            entries.sweep(long_ago_s)
+            assert set(entries.select(Selection())) == left
 
     def test_grades_add_up(self, entries: EntryStore) -> None:
         """A grade is added to the record, also of a revoked row."""
