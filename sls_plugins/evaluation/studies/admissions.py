@@ -34,8 +34,8 @@ def run(setup: StudySetup, advance: Advance) -> StudyReport:
             promised: list[str] = []
             lost = differing = 0
             for kill in range(kills):
-                stop = len(promised) + max(1, count // kills) + dice.randint(-2, 2)
-                promised += _killed(settings, len(promised), stop - len(promised))
+                wanted = max(1, count // kills + dice.randint(-2, 2))
+                promised += _killed(settings, len(promised), wanted)
                 missing, apart = _compare(settings, promised)
                 lost, differing = lost + missing, differing + apart
                 advance(kill + 1, index)
