@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import RLock
 
+from sls_plugins.errors import StorageError
 from sls_plugins.plugins import Plugins
 from sls_plugins.protocols import Cache, Clock, Learns, Predictor, Scheduler
 from sls_plugins.settings import LearningSettings
@@ -69,6 +71,7 @@ class Updates:
         }
         cache = learning.cache
         learner = self._restored(learners | ({"cache": cache} if cache else {}))
+        self._compare_prices(tuple(candidates.values()), reactions, learner.seq)
 
         def observe(outcome: Outcome) -> None:
             if cache is not None:
@@ -92,6 +95,28 @@ class Updates:
             clock=self.clock,
         )
         return learner, Manager(upkeep, self._policy())
+
+    def _compare_prices(
+        self, candidates: Sequence[Candidate], reactions: Reactions, seq: int
+    ) -> None:
+        """Notice new prices and retired candidates since an engine last used this database."""
+        prices = {
+            one.name: [one.input_usd_per_mtok, one.output_usd_per_mtok, one.usd_per_query]
+            for one in candidates
+        }
+        try:
+            kept = self.stores.database.exchange("candidates", json.dumps(prices, sort_keys=True))
+        except StorageError:  # a database that cannot be written: nothing is noticed
+            return
+        before = json.loads(kept) if kept else {}
+        for name, old in before.items():
+            if name not in prices:
+                text = f"{name!r} is no longer offered; what was learnt of it is kept"
+                kind = Event(id=f"retired/{seq}/{name}", kind="retired", candidate=name, text=text)
+                self._note(kind)
+            elif prices[name] != old:
+                text = f"prices of {name!r} changed from {old} to {prices[name]} (in, out, fee)"
+                reactions.reprice(name, seq, text)
 
     def _restored(self, learners: Mapping[str, Learns]) -> Learner:
         """The learner of these, with what was learnt before."""

@@ -70,6 +70,19 @@ class Database:
         """How many writes behind were lost since it was opened."""
         return self._losses.count
 
+    def exchange(self, name: str, value: str) -> str | None:
+        """Keep a text under a name, and return the one before; all processes see the same."""
+
+        def swap(sql: Connection) -> str | None:
+            known = sql.execute(select(meta.c.value).where(meta.c.key == name)).scalar()
+            if known is None:
+                sql.execute(meta.insert(), {"key": name, "value": value})
+            elif known != value:
+                sql.execute(meta.update().where(meta.c.key == name).values(value=value))
+            return None if known is None else str(known)
+
+        return self.write(swap)
+
     def secret(self, name: str) -> bytes:
         """Random bytes of this database's own, made once and the same for every process."""
         made = os.urandom(32).hex()

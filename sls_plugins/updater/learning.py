@@ -108,6 +108,11 @@ class Learner:
         """Leave other processes' lines to a reader in the background, which this wakes."""
         self._wake = wake
 
+    def wake(self) -> None:
+        """Let the reader in the background read now, if there is one."""
+        if self._wake is not None:
+            self._wake()
+
     def restore(self) -> None:
         """Load the newest snapshot, then read on. Raises EncoderMismatchError.
 

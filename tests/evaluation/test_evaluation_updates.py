@@ -11,7 +11,14 @@ import pytest
 from sls_plugins.evaluation.drifting import Change, DriftLoop, first_alarm
 from sls_plugins.evaluation.embedded import embedded
 from sls_plugins.evaluation.rounds import World, load_world
-from sls_plugins.evaluation.studies import alarms, whatif
+from sls_plugins.evaluation.studies import (
+    alarms,
+    processes,
+    updater_load,
+    updates,
+    updates_key,
+    whatif,
+)
 from sls_plugins.evaluation.study import StudySetup
 from sls_plugins.evaluation.whatif import Rule, chances, rechosen
 from sls_plugins.tokens import TiktokenCounter
@@ -25,7 +32,7 @@ MODELS = {
 @pytest.fixture
 def setup(tmp_path: Path) -> StudySetup:
     random = np.random.default_rng(0)
-    for name in {*alarms.TRACES, *whatif.TRACES}:
+    for name in {*alarms.TRACES, *whatif.TRACES, *updates.PRICES}:
         lines = []
         for number in range(80):
             hard = number % 4 == 0
@@ -117,3 +124,36 @@ def test_rules_share_out_all_probability(setup: StudySetup, monkeypatch: pytest.
     assert chances(one, Rule(), lambda _: scenarios)[
         [e.candidate for e in one.estimates].index(one.candidate)
     ] == pytest.approx(one.propensity)
+
+
+def test_the_study_of_feedback_tells_shares_and_errors(setup: StudySetup) -> None:
+    """Two traces, biased and clean: a share of the gain, and how far the mean is off."""
+    told = updates_key.run(setup, lambda done, note="": None)
+    [table] = told.tables
+    assert [(row[0], row[2], row[3]) for row in table.rows] == [
+        (name, 0.1, 100) for name in updates.PRICES for _ in range(2)
+    ]
+    assert all(abs(float(row[6])) < 0.5 for row in table.rows)
+
+
+def test_the_study_of_load_times_both(setup: StudySetup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row with an idle, a row with a busy updater."""
+    monkeypatch.setattr(updater_load, "REQUESTS", 8)
+    monkeypatch.setattr(updater_load, "ROUNDS", 1)
+    told = updater_load.run(setup, lambda done, note="": None)
+    assert [row[0] for row in told.tables[0].rows] == ["idle", "busy"]
+
+
+def test_the_study_of_processes_says_what_is_missing(
+    setup: StudySetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without PostgreSQL only SQLite is tried, and that is told."""
+    monkeypatch.setattr(processes, "find_programs", lambda: None)
+    monkeypatch.setattr(processes, "SECONDS", 1.0)
+    quick = StudySetup(
+        traces=setup.traces, seeds=(0,), encoder="hashing", embeddings=setup.embeddings
+    )
+    told = processes.run(quick, lambda done, note="": None)
+    assert [row[0] for row in told.tables[0].rows] == ["SQLite"]
+    assert told.tables[0].rows[0][4:] == (0, 0, 0, 0)
+    assert "not installed" in told.notes[-1]

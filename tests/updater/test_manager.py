@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -188,3 +189,26 @@ def test_rows_are_let_go_after_their_days(tmp_path: Path) -> None:
     with build(settings, clock=lambda: now[0]) as engine:
         grow(engine, lambda answer: 1.0, 2, 5)
         assert engine.parts.learner.seq == engine.parts.log.last_seq() > 10
+
+
+def test_new_prices_and_retired_candidates_are_noticed(tmp_path: Path) -> None:
+    """The next start tells of them once, and whoever got cheaper is tried again."""
+    with opened(tmp_path) as engine:
+        grow(engine, lambda answer: 1.0, 5)
+        assert engine.updates.events() == []
+    cheaper = (CANDIDATES[0], replace(CANDIDATES[1], input_usd_per_mtok=0.5))
+    for candidates, kinds in ((cheaper, ["price"]), (cheaper[:1], ["retired", "price"])):
+        for _ in range(2):
+            settings = Settings(
+                candidates=candidates,
+                encoder=PartSettings(name="hashing"),
+                index=PartSettings(name="memory"),
+                folder=tmp_path,
+                learning=LearningSettings(every_s=0),
+            )
+            with build(settings) as engine:
+                events = engine.updates.events()
+                assert [(event.kind, event.candidate) for event in events] == [
+                    (kind, "large") for kind in kinds
+                ]
+                assert engine.answer(Query(text="still?"), call).text == "yes"
