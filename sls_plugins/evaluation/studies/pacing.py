@@ -23,7 +23,7 @@ __all__ = ["run"]
 
 ARRIVALS = "arrivals_azure_llm2023_conv"
 
-TRACES = ("routing_mixed_paretobandit", "routing_logparse_gpt35_prompts_a")
+TRACES = ("routing_mixed_paretobandit", "routing_mcq_mmlu_routellm")
 
 SHARE = 0.6
 """Of what the cheapest right answers would cost."""
