@@ -18,6 +18,10 @@ WAYS = ("blocking", "async", "streaming", "async streaming")
 REPEATS = {"free": "from the cache", "afresh": "called afresh"}
 
 TABLES = {
+    "langchain": (
+        REPO / "docs/adapters.md",
+        REPO / "tests/langchain_sls/test_chat_support.py",
+    ),
     "llama-index": (
         REPO / "docs/adapters.md",
         REPO / "tests/llama_index_sls/test_router_llm_support.py",
