@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
@@ -11,6 +11,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
+from langgraph.graph import END, START, StateGraph
 
 from langchain_sls import SLSRouter
 from langchain_sls.testing import ScriptedChatModel
@@ -208,3 +209,27 @@ async def test_streamed_message_tells_its_decision(
         assert (told["source"], told["candidate"]) == (source, "small")
         assert (told["cost_usd"] > 0) == (source == "model")
         assert (told["predicted_quality"] is None) == (source == "cache")
+
+
+class State(TypedDict, total=False):
+    """What a graph hands on."""
+
+    query: str
+    reply: str
+
+
+def test_it_is_a_node_of_a_graph_by_itself(engine: Engine) -> None:
+    """Routes that give updates of a graph's state make the router a node: no command is needed."""
+
+    def route(name: str) -> Runnable[Any, Any]:
+        return RunnableLambda(lambda state: {"reply": f"{name} on {state['query']}"})
+
+    graph = StateGraph(State)
+    graph.add_node("answer", SLSRouter(engine, {"small": route("small"), "large": route("large")}))
+    graph.add_edge(START, "answer")
+    graph.add_edge("answer", END)
+
+    done = graph.compile().invoke({"query": "tides"})
+
+    assert done == {"query": "tides", "reply": "small on tides"}
+    assert len(engine.parts.log.after(0, 9)) == 1
