@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
@@ -32,7 +33,7 @@ from langchain_sls.messages import (
     query_of,
     turn_of,
 )
-from langchain_sls.streaming import AsyncChatHost, ChatHost, Stamp
+from langchain_sls.streaming import AsyncChatHost, ChatHost, Stamp, aheard, heard
 from langchain_sls.structured import FORMAT, STRUCTURED, Method, Structured, parsed, trace_format
 from sls_plugins.engine import AsyncEngine, Engine, StreamPolicy
 from sls_plugins.errors import InputError, UnknownCandidateError
@@ -54,7 +55,8 @@ class ChatSLS(LabelledChatModel):
 
     A stream that fails before its first words goes on with another model, unnoticed; later it
     raises, or up to `takeovers` other models are shown what was said, and go on. All of them have
-    `deadline_s` seconds (a blocking stream ends at the next chunk) and `max_usd` dollars together.
+    `deadline_s` seconds and `max_usd` dollars together; an async call that is late raises
+    TimeoutError, a blocking stream ends at the next chunk, a blocking call waits for its model.
 
     Every answer tells its decision under ``response_metadata["sls"]``; pass its `decision_id` to
     `engine.feedback`. A call may name a candidate: ``invoke("…", model="large")``.
@@ -212,7 +214,9 @@ class ChatSLS(LabelledChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         query = self._query(messages, stop, run_manager, kwargs)
-        return result_of(await self._async.answer(query, self._calls.acall), turn_of(query))
+        async with asyncio.timeout(self.deadline_s):
+            answer = await self._async.answer(query, self._calls.acall)
+        return result_of(answer, turn_of(query))
 
     def _stream(
         self,
@@ -227,11 +231,11 @@ class ChatSLS(LabelledChatModel):
         with closing(self.engine.stream(query, host, self._policy)) as chunks:
             for chunk in chunks:
                 for each in stamp.passing(chunk, chunks.known):
-                    _heard(run_manager, each)
+                    heard(run_manager, each)
                     yield each
             assert chunks.answer is not None
             last = stamp.last(chunks.answer)
-            _heard(run_manager, last)
+            heard(run_manager, last)
             if problem_of(chunks.answer, turn_of(query)) is not None:
                 self.engine.feedback(chunks.decision_id, 0.0, source=UNUSABLE)
             yield last
@@ -249,11 +253,11 @@ class ChatSLS(LabelledChatModel):
         async with aclosing(self._async.stream(query, host, self._policy)) as chunks:
             async for chunk in chunks:
                 for each in stamp.passing(chunk, chunks.known):
-                    await _aheard(run_manager, each)
+                    await aheard(run_manager, each)
                     yield each
             assert chunks.answer is not None
             last = stamp.last(chunks.answer)
-            await _aheard(run_manager, last)
+            await aheard(run_manager, last)
             if problem_of(chunks.answer, turn_of(query)) is not None:
                 await self._async.feedback(chunks.decision_id, 0.0, source=UNUSABLE)
             yield last
@@ -297,16 +301,3 @@ class ChatSLS(LabelledChatModel):
         if name is not None and name not in self.models:
             raise UnknownCandidateError(name, tuple(self.models), "model=")
         return None if name is None else frozenset({name})
-
-
-def _heard(run_manager: CallbackManagerForLLMRun | None, chunk: ChatGenerationChunk) -> None:
-    """Tell handlers of a token, where LangChain leaves that to the model."""
-    if run_manager is not None:
-        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-
-
-async def _aheard(
-    run_manager: AsyncCallbackManagerForLLMRun | None, chunk: ChatGenerationChunk
-) -> None:
-    if run_manager is not None:
-        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessageChunk
@@ -18,7 +20,11 @@ from langchain_sls.inner import Inner, as_chunk, inner_of
 from langchain_sls.messages import Turn, turn_of
 from sls_plugins.types import Answer, Candidate, Query
 
-__all__ = ["AsyncChatHost", "ChatHost", "Stamp"]
+__all__ = ["AsyncChatHost", "ChatHost", "Stamp", "aheard", "heard"]
+
+
+_FEW_WORDS = re.compile(r"(?:\s*\S+){1,4}\s*?(?=\s|$)|\s+$")
+"""Pieces which add up to a text that begins and ends with a word, or with blanks."""
 
 
 class _Host:
@@ -36,8 +42,15 @@ class _Host:
         return answer_of_turn(generate_from_stream(iter(chunks)), self._turn)
 
     def replay(self, answer: Answer) -> Iterator[ChatGenerationChunk]:
-        """A stored answer as one chunk."""
-        yield ChatGenerationChunk(message=as_chunk(message_of(answer)))
+        """A stored answer in chunks of a few words, as a model would say it."""
+        whole = message_of(answer)
+        pieces = _FEW_WORDS.findall(whole.content) if isinstance(whole.content, str) else []
+        if whole.tool_calls:
+            pieces = []
+        for piece in pieces[:-1]:
+            yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
+        rest = {"content": pieces[-1]} if pieces else {}
+        yield ChatGenerationChunk(message=as_chunk(whole.model_copy(update=rest)))
 
     def may_resume(self, said: Sequence[ChatGenerationChunk]) -> bool:
         """Words can be gone on with; a tool call or an object that broke off cannot."""
@@ -111,6 +124,20 @@ class AsyncChatHost(_Host):
             for each in goes_on.passing(opened):
                 yield each
         yield goes_on.end()
+
+
+def heard(run_manager: CallbackManagerForLLMRun | None, chunk: ChatGenerationChunk) -> None:
+    """Tell handlers of a token, where LangChain leaves that to the model."""
+    if run_manager is not None:
+        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+
+
+async def aheard(
+    run_manager: AsyncCallbackManagerForLLMRun | None, chunk: ChatGenerationChunk
+) -> None:
+    """`heard` for async handlers."""
+    if run_manager is not None:
+        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
 
 
 class Stamp:

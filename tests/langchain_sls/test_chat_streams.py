@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 from langchain_core.callbacks import UsageMetadataCallbackHandler
@@ -169,6 +171,35 @@ async def test_typed_events_tell_the_whole_decision(chat: ChatSLS) -> None:
         assert told["cost_usd"] > 0
         assert (told["candidate"], told["source"]) == ("small", "model")
         assert chat.engine.parts.log.decision(told["decision_id"]).candidate == "small"
+
+
+def test_cached_answer_comes_in_pieces(chat: ChatSLS, small: ScriptedChatModel) -> None:
+    """A stored answer is streamed a few words at a time, and adds up to the very same text."""
+    small.reply = "One  two three\n\nfour five six seven eight nine."
+    first = "".join(chunk.text for chunk in chat.stream(QUESTION))
+
+    again = list(chat.stream(QUESTION))
+
+    assert len([chunk for chunk in again if chunk.text]) >= 3
+    assert "".join(chunk.text for chunk in again) == first == small.reply
+    assert added(again).usage_metadata["total_tokens"] == 0
+
+
+async def test_a_late_async_call_is_stopped(
+    engine: Engine, small: ScriptedChatModel, large: ScriptedChatModel
+) -> None:
+    """A call that takes longer than its deadline raises, and holds no money afterwards."""
+
+    class Slow(ScriptedChatModel):
+        async def _agenerate(self, *given: Any, **settings: Any) -> Any:
+            await asyncio.sleep(60)
+
+    chat = ChatSLS(engine, {"small": Slow(model_name="small"), "large": large}, deadline_s=0.2)
+
+    with pytest.raises(TimeoutError):
+        await chat.ainvoke(QUESTION)
+
+    assert engine.parts.ledger.purse().reserved_usd == 0.0
 
 
 async def test_leaving_an_async_stream_is_charged(chat: ChatSLS, engine: Engine) -> None:
