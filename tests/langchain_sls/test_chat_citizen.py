@@ -46,7 +46,7 @@ def test_with_retry_tries_again(
     with pytest.raises(NoCandidateLeft):
         patient.invoke(QUESTION)
 
-    assert (len(small.heard), len(large.heard)) == (2, 2)
+    assert len({line.decision_id for line in chat.engine.parts.log.after(0, 99)}) == 2
 
 
 def test_with_fallbacks_falls_back(
