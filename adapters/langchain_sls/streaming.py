@@ -163,7 +163,8 @@ class Stamp:
     def passing(self, chunk: ChatGenerationChunk, known: Answer) -> Iterator[ChatGenerationChunk]:
         """The chunk, the first one with what is `known` when it comes; the last is kept back."""
         if self.is_fresh:
-            self._told = {key: value for key, value in known.facts().items() if key != "failures"}
+            facts = {**known.facts(), "cost_usd": None}
+            self._told = {key: value for key, value in facts.items() if key != "failures"}
             chunk = _stamped(chunk, self._told)
         if self._held is not None:
             yield self._held
