@@ -16,7 +16,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sls_plugins.errors import SLSError, StorageError
 from sls_plugins.storage.dialect import Place
-from sls_plugins.storage.transactor import CannotBeginError, Losses, Operation, Transactor
+from sls_plugins.storage.transactor import (
+    CannotBeginError,
+    Losses,
+    Operation,
+    Transactor,
+    was_cut_off,
+)
 
 __all__ = ["DirectAccess", "QueuedAccess"]
 
@@ -102,7 +108,21 @@ class QueuedAccess:
         self._thread.start()
 
     def read(self, operation: Operation[T]) -> T:
-        """Run it on committed rows, in the caller's thread, on a connection kept for readers."""
+        """Run it on committed rows, in the caller's thread, on a connection kept for readers.
+
+        If the server has cut the readers off meanwhile, it is run once more on a new one.
+        """
+        try:
+            return self._read(operation)
+        except SQLAlchemyError as error:
+            if not was_cut_off(error):
+                raise
+        while self._readers:
+            with suppress(IndexError):
+                self._readers.pop().close()
+        return self._read(operation)
+
+    def _read(self, operation: Operation[T]) -> T:
         connection = self._reader()
         sound = False
         try:

@@ -9,19 +9,24 @@ from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from sls_plugins.errors import StorageError
 from sls_plugins.storage.dialect import Place, storage_error
 from sls_plugins.storage.quick import run_words
 
-__all__ = ["CannotBeginError", "Losses", "Operation", "Transactor"]
+__all__ = ["CannotBeginError", "Losses", "Operation", "Transactor", "was_cut_off"]
 
 T = TypeVar("T")
 Operation: TypeAlias = Callable[[Connection], T]
 """Statements of one caller. It may be run again after a rollback, so it keeps nothing outside."""
 
 _logger = logging.getLogger(__name__)
+
+
+def was_cut_off(error: SQLAlchemyError) -> bool:
+    """Has the server closed the connection (a restart)? Then nothing of this was done."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 class CannotBeginError(StorageError):
@@ -93,11 +98,16 @@ class Transactor:
             with suppress(SQLAlchemyError):
                 connection.close()
 
-    def _begin(self) -> Connection:
+    def _begin(self, *, again: bool = False) -> Connection:
+        """Begin; once more on a new connection if the server had cut this one off meanwhile."""
         try:
             for statement in self._place.begin:
                 run_words(self.connection, statement)
         except SQLAlchemyError as error:
+            served = self._place.url.get_backend_name() != "sqlite"
+            if served and isinstance(error, OperationalError) and not again:
+                self.close()
+                return self._begin(again=True)
             told = storage_error(self._place, error)
             raise CannotBeginError(told.url, str(told), retryable=told.retryable) from error
         return self.connection

@@ -10,6 +10,7 @@ import pytest
 
 from sls_plugins.errors import UnknownDecisionError
 from sls_plugins.storage import Stores, open_stores
+from sls_plugins.storage.own_postgres import PostgresServer
 from sls_plugins.testing.contracts.storage import NOW_S
 from sls_plugins.testing.contracts.storage_values import (
     make_decision,
@@ -101,3 +102,15 @@ def test_old_rows_are_let_go_once_they_are_learnt(stores: Stores) -> None:
         stores.log.find("d1")
     assert stores.feedback.waiting() == 0
     assert stores.retention.drop_before(0.0, 100) == 0
+
+
+def test_a_restarted_server_is_met_again(postgres: PostgresServer) -> None:
+    """After the server cut everybody off, the next reads and writes go on by themselves."""
+    stores = open_stores(postgres.new_database(), lambda: NOW_S)
+    decide(stores, "d1")
+    assert stores.log.last_seq() == 1
+    postgres.restart()
+    assert stores.log.last_seq() == 1
+    decide(stores, "d2")
+    assert [line.decision_id for line in stores.log.after(0, 10)] == ["d1", "d2"]
+    stores.database.close()
