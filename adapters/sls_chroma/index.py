@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,8 @@ from sls_plugins.protocols import Context
 from sls_plugins.types import IndexEntry, Neighbour, Space, Vector
 
 __all__ = ["ChromaIndex", "ChromaOptions", "make"]
+
+_log = logging.getLogger(__name__)
 
 _LINGER_S = 0.05
 _REMEDY = "where its files are damaged or of another version: sls doctor SETTINGS --rebuild"
@@ -103,7 +106,13 @@ class ChromaIndex:
         found = self._memory.search(space, vector, k)
         if not self._shared or k < 1:
             return found
-        others = self.search_durable(space, vector, k)
+        try:
+            others = self.search_durable(space, vector, k)
+        except StorageError as error:
+            # A server stumbles over entries that another process removes while it searches; also
+            # when it is away, what this process knows may be served: rows are checked in any case.
+            _log.warning("only what is in memory is searched: %s", error)
+            return found
         best = {one.id: one for one in others} | {one.id: one for one in found}
         return tuple(sorted(best.values(), key=lambda one: (-one.similarity, one.id))[:k])
 
