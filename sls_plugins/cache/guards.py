@@ -59,6 +59,8 @@ _IDENTIFIER = re.compile(
     r")"
 )
 _WORD = re.compile(r"[a-z]+(?:['’][a-z]+)?")
+_DIGIT = re.compile(r"\d")
+_CODE = re.compile(r"[_/.:()*-]|[A-Z][A-Z]|[a-z][A-Z]|[A-Z][a-z0-9]*[A-Z]")
 _HOW = ("how many", "how much", "how long", "how often", "how old", "how far")
 _ASKING = frozenset(QUESTIONS.split())
 _NEGATING = frozenset(NEGATIONS.split())
@@ -82,7 +84,7 @@ def _words(text: str) -> tuple[str, ...]:
 @lru_cache(maxsize=8192)
 def _numbers(text: str) -> tuple[tuple[str, str], ...]:
     found = []
-    for sign, digits, unit, tail in _NUMBER.findall(text):
+    for sign, digits, unit, tail in _NUMBER.findall(text) if _DIGIT.search(text) else ():
         value = digits.replace(",", "")
         if "." in value:
             value = value.rstrip("0").rstrip(".")
@@ -93,11 +95,15 @@ def _numbers(text: str) -> tuple[tuple[str, str], ...]:
 
 @lru_cache(maxsize=8192)
 def _quotes(text: str) -> frozenset[str]:
+    if not any(mark in text for mark in "\"`“'"):
+        return frozenset()
     return frozenset("".join(parts).strip() for parts in _QUOTED.findall(text))
 
 
 @lru_cache(maxsize=8192)
 def _identifiers(text: str) -> frozenset[str]:
+    if _CODE.search(text) is None:
+        return frozenset()
     return frozenset(found.rstrip(".,;:!?") for found in _IDENTIFIER.findall(text))
 
 
@@ -114,6 +120,8 @@ def _counted(text: str) -> Counter[str]:
 @lru_cache(maxsize=8192)
 def _names(text: str) -> frozenset[str]:
     """Capitalised words that do not begin a sentence, in lower case."""
+    if text.islower():
+        return frozenset()
     return frozenset(name.lower() for name in _NAME.findall(text) if name != "I")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from sls_plugins.assembly import build
 from sls_plugins.engine import Engine
+from sls_plugins.evaluation.accepting import acceptance_ms
 from sls_plugins.evaluation.deciding import decide_ms, reserve_ms
 from sls_plugins.evaluation.metrics import percentile
 from sls_plugins.hookspecs import Parts, hookimpl
@@ -40,6 +41,9 @@ CHOICE = 20
 
 OUTCOMES = (500, 5000)
 """Outcomes after which it is: the times should be the same."""
+
+ACCEPTED = 50_000
+"""Stored answers among which those that acceptance is timed on are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +156,10 @@ def _timings(
         _timing(f"scheduler alone ({MANY} candidates)", decide_ms(MANY, load.queries, load.seed)),
         _timing("money held under a cap (SQLite's commit)", reserve_ms(load.queries)),
         _timing("exact hit", hits),
+        _timing(
+            f"acceptance alone ({ACCEPTED} entries)",
+            acceptance_ms(ACCEPTED, load.queries, load.seed),
+        ),
         _timing(f"encoder {encoder.fingerprint}", encodings),
     )
 

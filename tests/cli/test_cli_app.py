@@ -314,6 +314,7 @@ def test_bench_times_decisions(tmp_path: Path) -> None:
         "scheduler",
         "money",
         "exact",
+        "acceptance",
         "encoder",
     ]
 

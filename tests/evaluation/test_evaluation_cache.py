@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from sls_plugins.evaluation.cache_figures import CacheDecided, cold_share, figures_of
 from sls_plugins.evaluation.metrics import rate_interval
 from sls_plugins.evaluation.static_bar import best_bar, run_bars
+from sls_plugins.evaluation.studies.acceptance import CASES, run
+from sls_plugins.evaluation.study import StudySetup
 from sls_plugins.types import unit_rows
 
 
@@ -64,3 +69,19 @@ def test_streams_of_the_rival_share_nothing_either() -> None:
     vectors = unit_rows(np.ones((3, 2)))
     runs = run_bars(vectors, ["a", "a", "a"], ["x", "y", "x"], bars=[0.99])
     assert [(run.hits, run.wrong) for run in runs] == [(1, 0)]
+
+
+def test_the_study_of_traces_has_a_row_for_every_case(tmp_path: Path) -> None:
+    """Each trace is replayed at its bound with every seed; repeats are found, none is wrong."""
+    rows = [
+        {"query_id": f"q{number}", "text": f"how to list {word}", "group": word}
+        for number, word in enumerate(["files", "users", "files", "jobs"])
+    ]
+    for name in {case.trace for case in CASES}:
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    setup = StudySetup(traces=tmp_path, seeds=(0, 1), encoder="hashing", embeddings=tmp_path)
+    table = run(setup, lambda _done, _note="": None).tables[0]
+    assert len(table.rows) == 2 * len(CASES)
+    found = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert {row["found share"] for row in found} == {1.0}
+    assert {row["wrong share"] for row in found} == {0.0}
