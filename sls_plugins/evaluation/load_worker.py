@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sls_plugins.assembly import build
 from sls_plugins.engine import Engine
-from sls_plugins.errors import SLSError
+from sls_plugins.errors import SLSError, StorageError
 from sls_plugins.hookspecs import hookimpl
 from sls_plugins.settings import CacheSettings, LearningSettings, PartSettings, Settings
 from sls_plugins.types import Answer, Candidate, Outcome, Query, Usage
@@ -56,7 +56,7 @@ def main(url: str, folder: str, name: str, seconds: float) -> None:
         database=url,
         learning=LearningSettings(every_s=0.5, busy=0.6),
     )
-    with build(settings, plugins=[learnt]) as engine:
+    with _opened(settings, learnt) as engine:
         learnt.note("ready")
         end_s = time.monotonic() + seconds
         number = 0
@@ -71,6 +71,18 @@ def main(url: str, folder: str, name: str, seconds: float) -> None:
             time.sleep(PAUSE_S)
         learnt.note("stopped")
         _settle(engine, folder)
+
+
+def _opened(settings: Settings, learnt: Notes) -> Engine:
+    """An engine, as soon as the database can be reached: its server may just be starting again."""
+    end_s = time.monotonic() + SETTLE_S
+    while True:
+        try:
+            return build(settings, plugins=[learnt])
+        except StorageError:
+            if time.monotonic() > end_s:
+                raise
+            time.sleep(0.2)
 
 
 def _settle(engine: Engine, folder: str) -> None:
