@@ -64,11 +64,6 @@ class Kinship:
         """Covariance of each pair, shape (n, k)."""
         return mixed(self.weights, self.ways(one, other))
 
-    @property
-    def unique(self) -> float:
-        """Weight of the ways in which only repeating queries are alike."""
-        return float(self.weights[2] + self.weights[3])
-
     def _scaled(self, rows: Rows) -> Floats:
         return np.asarray((np.log1p(rows.surface) - self.centre) / self.scale)
 

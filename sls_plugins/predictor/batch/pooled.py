@@ -57,6 +57,16 @@ class Head:
     mask: NDArray[np.intp]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Told:
+    """Labelled rows to sum up, with the inverse covariance (k, k) of the inducing queries."""
+
+    kinship: Kinship
+    inverse: Floats
+    labels: Labels
+    counts: Floats
+
+
 class Pooled:
     """Expected quality with an honest deviation, from labels of any tasks for any tasks."""
 
@@ -118,26 +128,29 @@ class Pooled:
         """Solve for each set of candidates that have labels for the same queries."""
         assert self._through is not None
         width = len(through)
-        if len(labels.rows) > 2 * width:  # repeats are no longer seen: what they explain is noise
-            kinship = replace(kinship, noise=kinship.noise + kinship.unique)
         own = kinship.between(self._through, self._through)
         own.flat[:: width + 1] += JITTER * max(float(own[0, 0]), 1.0)
         inverse = np.linalg.inv(own)
         coefficients = np.zeros((width, len(labels.candidates)))
         doubts, mask = [], np.zeros(len(labels.candidates), dtype=np.intp)
         for number, (known, columns) in enumerate(alike(labels.known)):
-            gram, moments = self._sums(kinship, labels.take(known), counts[known], columns)
+            told = Told(kinship, inverse, labels.take(known), counts[known])
+            gram, moments = self._sums(told, columns)
             solved = np.linalg.inv(kinship.noise * own + gram)
             coefficients[:, columns] = solved @ moments
             doubts.append(inverse - kinship.noise * solved)
             mask[columns] = number
         return Head(kinship, coefficients, np.array(doubts), mask)
 
-    def _sums(
-        self, kinship: Kinship, labels: Labels, counts: Floats, columns: NDArray[np.intp]
-    ) -> tuple[Floats, Floats]:
-        """Weighted products of the labelled rows' covariances with themselves and the labels."""
+    def _sums(self, told: Told, columns: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """Weighted products of the labelled rows' covariances with themselves and the labels.
+
+        What the inducing queries cannot tell of a row is noise of that row alone (FITC, Snelson and
+        Ghahramani, 2006), so that repeats count as far as they are among them.
+        """
         assert self._through is not None
+        kinship, labels, counts = told.kinship, told.labels, told.counts
+        prior = float(kinship.weights.sum())
         width = len(self._through)
         gram, moments = np.zeros((width, width)), np.zeros((width, len(columns)))
         targets = (labels.quality - self._centre)[:, columns]
@@ -145,7 +158,10 @@ class Pooled:
             block = slice(first, first + BLOCK)
             rows = labels.rows.take(np.arange(len(labels.rows))[block])
             covariance = kinship.between(rows, self._through)
-            weighted = covariance * counts[block, None]
+            explained = ((covariance @ told.inverse) * covariance).sum(axis=1)
+            missed = np.maximum(prior - explained, 0.0)
+            weight = kinship.noise / (kinship.noise / counts[block] + missed)
+            weighted = covariance * weight[:, None]
             gram += weighted.T @ covariance
             moments += weighted.T @ targets[block]
         return gram, moments
