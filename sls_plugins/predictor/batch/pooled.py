@@ -130,7 +130,7 @@ class Pooled:
         width = len(through)
         own = kinship.between(self._through, self._through)
         own.flat[:: width + 1] += JITTER * max(float(own[0, 0]), 1.0)
-        inverse = np.linalg.inv(own)
+        inverse: Floats = np.asarray(np.linalg.inv(own), dtype=np.float64)
         coefficients = np.zeros((width, len(labels.candidates)))
         doubts, mask = [], np.zeros(len(labels.candidates), dtype=np.intp)
         for number, (known, columns) in enumerate(alike(labels.known)):
