@@ -17,7 +17,7 @@ from sls_plugins.engine.roster import Roster
 from sls_plugins.engine.stream_hosts import RAISES, StreamHost, StreamPolicy
 from sls_plugins.engine.streams import AnswerStream
 from sls_plugins.engine.waiting import follow
-from sls_plugins.errors import SLSError
+from sls_plugins.errors import SLSError, StorageError
 from sls_plugins.protocols import Call
 from sls_plugins.types import Answer, CacheHit, Candidate, Decision, Feedback, Query
 
@@ -141,10 +141,19 @@ class Engine:
         self._open = False
         self._twin.stop()
         try:
-            self.parts.learner.save()
+            self._save()
         finally:
             for closer in self._closers:
                 closer()
+
+    def _save(self) -> None:
+        """Earlier losses, which a database tells once (they are logged), hinder no snapshot."""
+        try:
+            self.parts.learner.save()
+        except StorageError as error:
+            if not error.retryable:
+                raise
+            self.parts.learner.save()
 
     def __enter__(self) -> Self:
         return self

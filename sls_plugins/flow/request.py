@@ -17,6 +17,7 @@ from sls_plugins.errors import (
     NoCandidateLeft,
     ProviderError,
     StorageError,
+    UnknownDecisionError,
     UnusableAnswerError,
 )
 from sls_plugins.flow.effects import (
@@ -262,7 +263,7 @@ def _try(
         settled = True
         try:
             yield Finish(outcome, reservation_id, result)
-        except StorageError:
+        except (StorageError, UnknownDecisionError):  # the receipt may be lost, too
             _log.exception("decision %s was answered, but its outcome is not stored", decision.id)
             boarding.landing = Landing.PRIVATE
         else:

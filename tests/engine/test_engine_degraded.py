@@ -62,9 +62,6 @@ def test_a_read_only_database_answers_on(tmp_path: Path, caplog: pytest.LogCaptu
         engine.feedback(kept.decision_id, 1.0)
 
 
-@pytest.mark.xfail(
-    strict=False, reason="on a quick machine closing may tell of losses a second time: to be mended"
-)
 def test_a_full_disk_answers_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Answers go on while the disk is full; with room again, outcomes are kept again."""
     path = tmp_path / "sls.db"
