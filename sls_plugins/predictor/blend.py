@@ -88,21 +88,27 @@ class Shrinkage:
         return np.asarray(total / (STRENGTHS + weight), dtype=np.float64)
 
     def learn(
-        self, before: Belief, evidence: Evidence | None, quality: float, noise: float
-    ) -> None:
-        """Charge each strength with its error on one outcome (beliefs of the one candidate)."""
+        self, before: float, evidence: Evidence | None, quality: float, noise: float
+    ) -> float:
+        """Charge each strength with its error on one outcome; evidence of the one candidate.
+
+        Returns the mean that `apply` would have given for the mean `before`.
+        """
         seen = evidence is not None and evidence.common[1] > 0.0
         self.repeats += 0.01 * (float(seen) - self.repeats)
         if evidence is None or not seen:
-            return
+            return before
+        common, own = self._mixture
         scale = 2.0 * max(noise, 0.02)
-        expected = before.mean[0] + self._steps(evidence)
-        self.losses[0] = (1.0 - self.fade) * self.losses[0] + (quality - expected) ** 2 / scale
+        said = before + self._steps(evidence)
+        moved = float(common @ said)
+        self.losses[0] = (1.0 - self.fade) * self.losses[0] + (quality - said) ** 2 / scale
         if evidence.weights[0] > 0.0:
-            moved = before.mean[0] + float(self._mixture[0] @ self._steps(evidence))
-            own = (STRENGTHS * moved + evidence.sums[0]) / (STRENGTHS + evidence.weights[0])
-            self.losses[1] = (1.0 - self.fade) * self.losses[1] + (quality - own) ** 2 / scale
+            said = (STRENGTHS * moved + evidence.sums[0]) / (STRENGTHS + evidence.weights[0])
+            moved = float(own @ said)
+            self.losses[1] = (1.0 - self.fade) * self.losses[1] + (quality - said) ** 2 / scale
         self._mixture = self._mix()
+        return moved
 
     def save(self, name: str) -> dict[str, Arrays]:
         """The arrays under names that start with `name`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -43,16 +42,6 @@ class Part(Protocol):
 
     def load(self, name: str, state: State) -> None:
         """Restore what `save` gave."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trail:
-    """How an expectation came about: experts (3, K), beliefs and evidence place by place."""
-
-    experts: Floats
-    low: Floats
-    beliefs: tuple[Belief, ...]
-    evidence: tuple[Evidence | None, ...]
 
 
 class QualityModel:
@@ -95,34 +84,29 @@ class QualityModel:
 
     def predict(self, seen: Seen, rows: list[int]) -> Belief:
         """Belief about the candidates in `rows`, kept within 0…1."""
-        belief = self._follow(seen, rows).beliefs[-1]
-        return Belief(self.calibration.apply(belief.mean), belief.variance)
-
-    def _follow(self, seen: Seen, rows: list[int]) -> Trail:
-        low = np.concatenate((seen.text, self.projection.apply(seen.embedding)))
+        low = self._low(seen)
         base = self.offsets[rows] + self.shared.mean(seen.wide)[0]
-        prior = Belief(self.offsets[rows], np.full(len(rows), 0.03))
-        own_seen = self._counted(self.tasks, 0, rows)
-        own = self.trust["own"].apply(prior, own_seen, 0.15)
-        task_seen = self._counted(self.tasks, seen.task, rows)
-        task = self.trust["task"].apply(own, task_seen, 0.15)
+        belief = Belief(self.offsets[rows], np.full(len(rows), 0.03))
+        for name, key in (("own", 0), ("task", seen.task)):
+            belief = self.trust[name].apply(belief, self._counted(self.tasks, key, rows), 0.15)
         slow, fast = self.slow.mean(low)[rows], self.fast.mean(low)[rows]
-        experts = np.stack((task.mean, base + slow, base + fast))
+        experts = np.stack((belief.mean, base + slow, base + fast))
         noise = self.noise[rows]
         weights = self.stack.weights
         doubts = np.stack(
             (
-                task.variance,
-                noise * chosen(self.slow, low, rows),
-                noise * chosen(self.fast, low, rows),
+                belief.variance,
+                noise * self.slow.variance(low)[rows],
+                noise * self.fast.variance(low)[rows],
             )
         )
-        beliefs = [prior, own, Belief(weights @ experts, np.minimum(weights @ doubts, 0.09))]
-        found = [own_seen, task_seen]
+        belief = Belief(weights @ experts, np.minimum(weights @ doubts, 0.09))
         for name, evidence in zip(LOCAL, self._local(seen, rows), strict=True):
-            found.append(evidence)
-            beliefs.append(self.trust[name].apply(beliefs[-1], evidence, noise))
-        return Trail(experts, low, tuple(beliefs), tuple(found))
+            belief = self.trust[name].apply(belief, evidence, noise)
+        return Belief(self.calibration.apply(belief.mean), belief.variance)
+
+    def _low(self, seen: Seen) -> Floats:
+        return np.concatenate((seen.text, self.projection.apply(seen.embedding)))
 
     def _local(self, seen: Seen, rows: list[int]) -> tuple[Evidence | None, ...]:
         sums, weights, common = self.near.near(seen.unit, self.offsets.size)
@@ -142,17 +126,21 @@ class QualityModel:
 
     def learn(self, seen: Seen, row: int, quality: float, weight: float) -> None:
         """Learn that this candidate's answer was worth `quality`."""
-        trail = self._follow(seen, [row])
-        noise = float(self.noise[row])
-        places = ("own", "task", *LOCAL)
-        for name, belief, evidence in zip(places, trail.beliefs, trail.evidence, strict=False):
-            self.trust[name].learn(belief, evidence, quality, noise)
-        stacked = float(trail.beliefs[2].mean[0])
-        self.noise[row] += 0.01 * (max((quality - stacked) ** 2, 0.005) - self.noise[row])
-        expected = float(np.clip(trail.beliefs[-1].mean[0], 0.0, 1.0))
-        self.calibration.learn(expected, quality, weight)
-        self.stack.learn(trail.experts[:, 0], quality, weight)
-        self._learn_linear(seen, trail.low, row, quality, weight)
+        low, offset, noise = self._low(seen), float(self.offsets[row]), float(self.noise[row])
+        base = offset + float(self.shared.mean(seen.wide)[0])
+        average = offset
+        for name, key in (("own", 0), ("task", seen.task)):
+            evidence = self._counted(self.tasks, key, [row])
+            average = self.trust[name].learn(average, evidence, quality, noise)
+        slow, fast = float(self.slow.weights[row] @ low), float(self.fast.weights[row] @ low)
+        experts = np.array((average, base + slow, base + fast))
+        stacked = expected = float(self.stack.weights @ experts)
+        for name, evidence in zip(LOCAL, self._local(seen, [row]), strict=True):
+            expected = self.trust[name].learn(expected, evidence, quality, noise)
+        self.noise[row] += 0.01 * (max((quality - stacked) ** 2, 0.005) - noise)
+        self.calibration.learn(min(max(expected, 0.0), 1.0), quality, weight)
+        self.stack.learn(experts, quality, weight)
+        self._learn_linear(seen, low, row, (quality - base, weight))
         self._learn_places(seen, row, (quality, quality - stacked), weight)
 
     def forget(self, row: int, share: float) -> None:
@@ -162,16 +150,13 @@ class QualityModel:
         for table in (self.tasks, self.pattern, self.exact, self.near):
             table.forget(row, share)
 
-    def _learn_linear(
-        self, seen: Seen, low: Floats, row: int, quality: float, weight: float
-    ) -> None:
-        target = quality - self.offsets[row]
-        wide = seen.wide
-        shared = float(self.shared.mean(wide)[0])
-        self.slow.learn(row, low, target - shared, weight)
-        self.fast.learn(row, low, target - shared, weight)
-        own = float(self.slow.weights[row] @ low)
-        self.shared.learn(wide, np.array([target - own]), weight)
+    def _learn_linear(self, seen: Seen, low: Floats, row: int, facts: tuple[float, float]) -> None:
+        """Learn from a quality less what all candidates together were expected to reach."""
+        apart, weight = facts
+        self.slow.learn(row, low, apart, weight)
+        self.fast.learn(row, low, apart, weight)
+        target = apart - float(self.slow.weights[row] @ low) + float(self.shared.mean(seen.wide)[0])
+        self.shared.learn(seen.wide, np.array([target]), weight)
 
     def _learn_places(
         self, seen: Seen, row: int, facts: tuple[float, float], weight: float
@@ -227,13 +212,6 @@ class QualityModel:
         self.texts = np.array(state[f"{name}.texts"], dtype=np.float64)
         for part_name, part in self._parts():
             part.load(f"{name}.{part_name}", state)
-
-
-def chosen(bank: LinearBank, z: Floats, rows: list[int]) -> Floats:
-    """Variances of these rows, shape (K,); one row alone is cheap."""
-    if len(rows) == 1:
-        return bank.variance(z, rows[0])
-    return np.asarray(bank.variance(z)[rows], dtype=np.float64)
 
 
 def prior_variance(width: int, constant: float, text: float, embedding: float) -> Floats:

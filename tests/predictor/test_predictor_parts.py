@@ -68,7 +68,7 @@ def test_shrinkage_learns_to_trust_places_that_repeat_themselves() -> None:
     for _ in range(200):
         good = float(rng.random() < 0.5)
         seen = Evidence(np.array([good]), np.array([1.0]), np.array([good - 0.5, 1.0]))
-        trust.learn(before, seen, good, 0.2)
+        trust.learn(0.5, seen, good, 0.2)
     assert cautious < 0.8
     assert trust.apply(before, once, 0.2).mean[0] > 0.9
 
@@ -80,7 +80,7 @@ def test_shrinkage_learns_to_ignore_places_without_meaning() -> None:
     for _ in range(1500):
         said, good = float(rng.random() < 0.5), float(rng.random() < 0.5)
         seen = Evidence(np.array([said]), np.array([1.0]), np.array([said - 0.5, 1.0]))
-        trust.learn(before, seen, good, 0.2)
+        trust.learn(0.5, seen, good, 0.2)
     once = Evidence(np.array([1.0]), np.array([1.0]), np.array([0.5, 1.0]))
     assert abs(trust.apply(before, once, 0.2).mean[0] - 0.5) < 0.06
 
