@@ -230,7 +230,8 @@ class StorageError(SLSError):
     """The database could not be opened, read or written."""
 
     def __init__(self, url: str, problem: str, *, retryable: bool = False) -> None:
-        """Keep the URL (without a password) and whether a retry may help."""
+        """Keep the URL (without a password), what is wrong, and whether a retry may help."""
         super().__init__(f"database {url}: {problem}")
         self.url = url
+        self.problem = problem
         self.retryable = retryable

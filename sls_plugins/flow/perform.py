@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sls_plugins.errors import NoCandidateLeft
+from sls_plugins.errors import NoCandidateLeft, StorageError
 from sls_plugins.flow.effects import (
     Board,
     BoardNear,
@@ -42,6 +43,8 @@ from sls_plugins.types import (
 
 __all__ = ["log_outcome", "observe", "perform"]
 
+_log = logging.getLogger(__name__)
+
 
 def perform(parts: Parts, effect: Effect) -> object:
     """The effect's result. Raises what the part raises; TypeError for a `Call`."""
@@ -50,8 +53,7 @@ def perform(parts: Parts, effect: Effect) -> object:
         case Encode(text):
             result = parts.encoder.encode([text])[0]
         case FindExact(query, decision_id) if parts.cache is not None:
-            result = parts.cache.find_exact(query, decision_id)
-            _noted(parts, query, None, result)
+            result = _exact(parts, parts.cache, query, decision_id)
         case FindNear() if parts.cache is not None:
             result = _near(parts, parts.cache, effect)
         case Board() | BoardNear() if parts.flights is not None:
@@ -99,9 +101,24 @@ def _board(parts: Parts, flights: Flights, effect: Board | BoardNear) -> object:
     return flights.board_near(effect.flight, effect.vector, follows)
 
 
+def _exact(parts: Parts, cache: Cache, query: Query, decision_id: str) -> CacheHit | None:
+    """A hit with its receipt; none while the database is away: a model can still be called."""
+    try:
+        hit = cache.find_exact(query, decision_id)
+    except StorageError as error:
+        _log.error("the cache was not asked for %s: %s", decision_id, error)
+        return None
+    _noted(parts, query, None, hit)
+    return hit
+
+
 def _near(parts: Parts, cache: Cache, effect: FindNear) -> CacheHit | CacheMiss:
     """A hit with its receipt; or a miss, which may have an offer to be weighed."""
-    found = cache.find_near(effect.query, effect.vector, effect.decision_id)
+    try:
+        found = cache.find_near(effect.query, effect.vector, effect.decision_id)
+    except StorageError as error:
+        _log.error("the cache was not asked for %s: %s", effect.decision_id, error)
+        return CacheMiss(why="the database is away")
     if effect.weigh and isinstance(found, CacheHit) and found.grey:
         evidence = replace(found.evidence or Evidence(), chance=1.0)  # if refused, truth comes out
         return CacheMiss(
@@ -204,5 +221,8 @@ def _finish(parts: Parts, effect: Finish) -> None:
     if outcome.cost_usd is not None:
         parts.ledger.settle(effect.reservation_id, outcome.cost_usd)
     if effect.answer is not None and parts.cache is not None:
-        parts.cache.admit(outcome.query, outcome.vector, effect.answer, outcome)
+        try:
+            parts.cache.admit(outcome.query, outcome.vector, effect.answer, outcome)
+        except StorageError as error:  # the line of the log matters more, and can wait
+            _log.error("the answer of %s is not cached: %s", outcome.decision_id, error)
     log_outcome(parts, outcome)

@@ -263,8 +263,9 @@ def _try(
         settled = True
         try:
             yield Finish(outcome, reservation_id, result)
-        except (StorageError, UnknownDecisionError):  # the receipt may be lost, too
-            _log.exception("decision %s was answered, but its outcome is not stored", decision.id)
+        except (StorageError, UnknownDecisionError) as error:  # the receipt may be lost, too
+            text = "decision %s was answered, but its outcome is not stored (yet): %s"
+            _log.error(text, decision.id, error)
             boarding.landing = Landing.PRIVATE
         else:
             boarding.landing = landing_of(outcome, result)

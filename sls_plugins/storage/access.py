@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sls_plugins.errors import SLSError, StorageError
 from sls_plugins.storage.dialect import Place
+from sls_plugins.storage.held import Held, is_away
 from sls_plugins.storage.transactor import (
     CannotBeginError,
     Losses,
@@ -32,6 +33,8 @@ BATCH_OPERATIONS = 256
 BACKLOG_OPERATIONS = 4096
 CLOSE_S = 60.0
 IDLE_READERS = 32
+AGAIN_S = 1.0
+"""Between two tries while the database cannot write and nothing new comes."""
 
 # What an operation may end with: the database's word, ours, or a value that cannot be stored.
 OPERATION_ERRORS = (
@@ -58,8 +61,11 @@ class DirectAccess:
         with self._lock:
             return operation(self._transactor.connection)
 
-    def write(self, operation: Operation[T]) -> T:
-        """Run it in a transaction of its own."""
+    waiting: tuple[int, Exception] | None = None
+    """Nothing is ever kept for later."""
+
+    def write(self, operation: Operation[T], *, keep: bool = False) -> T:  # noqa: ARG002
+        """Run it in a transaction of its own; memory is never away, so nothing is kept."""
         with self._lock:
             result: T = self._transactor.run([operation])[0]
         return result
@@ -87,10 +93,15 @@ class DirectAccess:
 class _Job:
     operation: Operation[Any]
     future: Future[Any] | None
+    keep: bool
+    """Whether it is to be written later if the database is away now."""
 
 
 class QueuedAccess:
-    """One thread that writes what is queued, in order: all that is waiting in one transaction."""
+    """One thread that writes what is queued, in order: all that is waiting in one transaction.
+
+    While the database is away (a restart, a full disk), writes behind are kept in memory.
+    """
 
     def __init__(self, transactor: Transactor, losses: Losses, place: Place) -> None:
         self._transactor = transactor
@@ -103,6 +114,7 @@ class QueuedAccess:
         self._done = 0
         self._newest: dict[str, int] = {}
         self._batch: Sequence[_Job] = ()
+        self._held = Held(transactor, losses, OPERATION_ERRORS)
         self._readers: deque[Connection] = deque()
         self._thread = threading.Thread(target=self._work, name="sls-storage", daemon=True)
         self._thread.start()
@@ -135,17 +147,27 @@ class QueuedAccess:
                 connection.close()
         return result
 
-    def write(self, operation: Operation[T]) -> T:
-        """Wait until it, and all that was queued before, is committed."""
+    @property
+    def waiting(self) -> tuple[int, Exception] | None:
+        """How many writes are kept until the database can write again, and why; else None."""
+        count, error = len(self._held), self._held.error
+        return (count, error) if count and error is not None else None
+
+    def write(self, operation: Operation[T], *, keep: bool = False) -> T:
+        """Wait until it, and all that was queued before, is committed.
+
+        With `keep`, what a database that is away cannot take now is written later, although this
+        raises.
+        """
         future: Future[T] = Future()
-        self._put(_Job(operation, future), "")
+        self._put(_Job(operation, future, keep), "")
         return future.result()
 
     def write_later(self, operation: Operation[object], topic: str) -> None:
         """Queue it; waits only if too much is queued."""
         if self._queued - self._done > BACKLOG_OPERATIONS:
             self.flush()
-        self._put(_Job(operation, None), topic)
+        self._put(_Job(operation, None, True), topic)
 
     def catch_up(self, topic: str) -> None:
         """Return when what was queued on this topic is done."""
@@ -182,7 +204,7 @@ class QueuedAccess:
 
     def _work(self) -> None:
         try:
-            while batch := self._next_batch():
+            while (batch := self._next_batch()) is not None:
                 self._batch = batch
                 self._commit(batch)
                 self._batch = ()
@@ -190,37 +212,54 @@ class QueuedAccess:
         finally:
             self._abandon()
 
-    def _next_batch(self) -> list[_Job]:
+    def _next_batch(self) -> list[_Job] | None:
+        """What is waiting; nothing when kept writes are due again; None at the end."""
         batch: list[_Job] = []
         while len(batch) < BATCH_OPERATIONS and not (batch and self._queue.empty()):
-            job = self._queue.get()
+            try:
+                job = self._queue.get(timeout=AGAIN_S if self._held else None)
+            except Empty:
+                break
             if job is None:
                 self._queue.put(None)  # seen again by the next call, which then finds it alone
-                break
+                return batch or None
             batch.append(job)
         return batch
 
     def _commit(self, batch: Sequence[_Job]) -> None:
+        if self._held:
+            self._held.retry()
+        together = not self._held and self._at_once(batch)
+        if not together:  # one of them is at fault, or there is no room for all of them
+            for job in batch:
+                if self._held and job.keep:  # in order, behind those that are kept already
+                    self._fail(job, self._held.error or CannotBeginError("", "it is away"))
+                else:
+                    self._at_once([job])
+
+    def _at_once(self, batch: Sequence[_Job]) -> bool:
+        """Write all in one transaction; False if several were tried and they must be parted."""
         try:
             results = self._transactor.run([job.operation for job in batch])
         except CannotBeginError as error:
             for job in batch:
                 self._fail(job, error)
         except OPERATION_ERRORS as error:
-            if len(batch) == 1:
-                self._fail(batch[0], error)
-                return
-            for job in batch:  # one of them is at fault, or there is no room for all of them
-                self._commit([job])
+            if len(batch) > 1:
+                return False
+            self._fail(batch[0], error)
         else:
             for job, result in zip(batch, results, strict=True):
                 if job.future is not None:
                     job.future.set_result(result)
+        return True
 
     def _fail(self, job: _Job, error: Exception) -> None:
-        if job.future is None:
+        if job.keep and is_away(error):
+            self._held.add(job.operation, error)
+        elif job.future is None:
             self._losses.add(error)
-        else:
+        if job.future is not None:
             job.future.set_exception(error)
 
     def _abandon(self) -> None:
@@ -235,6 +274,8 @@ class QueuedAccess:
         for job in left:
             ended = StorageError(self._place.shown, "the writing thread has ended; open it again")
             self._fail(job, ended)
+        self._held.retry()
+        self._held.give_up()
         self._transactor.close()
 
 

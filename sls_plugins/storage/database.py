@@ -61,14 +61,14 @@ class Database:
         return self._place.in_memory
 
     @property
-    def failures(self) -> tuple[Exception, ...]:
-        """Why writes behind were lost: the newest hundred, oldest first."""
-        return self._losses.newest
+    def losses(self) -> Losses:
+        """Writes behind that were lost since it was opened: how many, and the newest failures."""
+        return self._losses
 
     @property
-    def lost(self) -> int:
-        """How many writes behind were lost since it was opened."""
-        return self._losses.count
+    def held(self) -> int:
+        """How many writes are kept in memory until the database can write again."""
+        return self._access.waiting[0] if self._access.waiting else 0
 
     def exchange(self, name: str, value: str) -> str | None:
         """Keep a text under a name, and return the one before; all processes see the same."""
@@ -104,24 +104,26 @@ class Database:
         except SQLAlchemyError as error:
             raise storage_error(self._place, error) from error
 
-    def write(self, operation: Operation[T]) -> T:
+    def write(self, operation: Operation[T], *, keep: bool = False) -> T:
         """Run it in a transaction; returns its result when that is committed.
 
-        If it raises, nothing of it is kept. It may be run twice (again on its own, when another
-        operation of the same transaction failed). Raises StorageError without running it, once,
-        if the database lost writes behind before.
+        If it raises, nothing of it is kept; with `keep`, what failed because the database is away
+        (a restart, a full disk) is written when it is back. It may be run twice (again on its own,
+        when another operation of the same transaction failed). Raises StorageError without running
+        it, once, if the database lost writes behind before.
         """
         self._check_usable()
         self._losses.report()
         try:
-            return self._access.write(operation)
+            return self._access.write(operation, keep=keep)
         except SQLAlchemyError as error:
             raise storage_error(self._place, error) from error
 
     def write_later(self, operation: Operation[object], topic: str = "") -> None:
         """Queue it behind all earlier writes; `topic` is a word for `catch_up`.
 
-        What fails is logged, counted in `lost` and kept in `failures`.
+        While the database is away it is kept in memory, up to 10,000 of them. What fails is logged,
+        and counted in `losses`.
         """
         self._check_usable()
         self._access.write_later(operation, topic)
@@ -132,10 +134,17 @@ class Database:
         self._access.catch_up(topic)
 
     def flush(self) -> None:
-        """Return when all queued writes are committed. Raises StorageError if some were lost."""
+        """Return when all queued writes are committed.
+
+        Raises StorageError if some were lost, or wait until the database can write again.
+        """
         self._check_usable()
         self._access.flush()
         self._losses.report()
+        if waiting := self._access.waiting:
+            count, error = waiting
+            problem = f"{count} writes wait in memory until it can write again: {error}"
+            raise StorageError(self.url, problem, retryable=True) from error
 
     def close(self) -> None:
         """Write what is queued, then let go of all connections. May be called again."""

@@ -25,6 +25,9 @@ __all__ = [
     "storage_error",
 ]
 
+CONNECT_S = 5
+"""Seconds that a request waits at most for a server that does not answer."""
+
 BUSY_TIMEOUT_MS = 10_000
 
 BEGIN: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -96,7 +99,7 @@ def make_engine(place: Place) -> Engine:
         place.url,
         poolclass=StaticPool if place.in_memory else NullPool,
         isolation_level="AUTOCOMMIT",
-        connect_args={"check_same_thread": False} if sqlite else {},
+        connect_args={"check_same_thread": False} if sqlite else {"connect_timeout": CONNECT_S},
         hide_parameters=True,
     )
     if sqlite:

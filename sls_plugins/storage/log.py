@@ -142,7 +142,8 @@ class SqlOutcomeLog:
     def append(self, outcome: Outcome) -> Outcome:
         """Append a line; returns it with its `seq` when it (and all written before) is durable.
 
-        Raises UnknownDecisionError if its decision was never written.
+        Raises UnknownDecisionError if its decision was never written, StorageError while the
+        database is away: the line is then appended when it is back.
         """
         values = outcome_values(outcome)
         values["answer_text"] = self._texts.answer(values["answer_text"])
@@ -156,7 +157,7 @@ class SqlOutcomeLog:
             assert key is not None
             return int(key[0])
 
-        return replace(outcome, seq=self._database.write(insert))
+        return replace(outcome, seq=self._database.write(insert, keep=True))
 
     def find(self, decision_id: str) -> Outcome:
         """The newest answer to a decision, else what the decision (or hit) tells alone.

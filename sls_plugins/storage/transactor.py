@@ -109,7 +109,7 @@ class Transactor:
                 self.close()
                 return self._begin(again=True)
             told = storage_error(self._place, error)
-            raise CannotBeginError(told.url, str(told), retryable=told.retryable) from error
+            raise CannotBeginError(told.url, told.problem, retryable=told.retryable) from error
         return self.connection
 
     def _roll_back(self) -> None:

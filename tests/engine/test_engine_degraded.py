@@ -13,6 +13,7 @@ from sqlalchemy import event
 from sls_plugins import Answer, Candidate, Engine, Query, Settings, Usage, build
 from sls_plugins.errors import StorageError
 from sls_plugins.settings import LearningSettings, PartSettings
+from sls_plugins.storage.own_postgres import PostgresServer
 
 
 def opened(url: str) -> Engine:
@@ -75,19 +76,46 @@ def test_a_full_disk_answers_on(tmp_path: Path, caplog: pytest.LogCaptureFixture
         event.listen(transactor.engine, "connect", limit)
         transactor.close()
         with caplog.at_level(logging.ERROR):
-            for number in range(120):
-                assert ask(engine, number).text.startswith("yes")
+            answers = [ask(engine, number) for number in range(120)]
         assert "disk is full" in caplog.text
         assert "is not stored" in caplog.text
         with suppress(StorageError):  # what was written behind is done, or lost and told
             engine.parts.log._database.flush()
         stored = engine.parts.log.last_seq()
         assert 0 < stored < 120
+        assert engine.parts.log._database.held
         pages[0] = 100_000
         transactor.close()
-        for number in range(120, 140):
-            ask(engine, number)
+        answers += [ask(engine, number) for number in range(120, 140)]
+        assert all(answer.text.startswith("yes") for answer in answers)
         engine.updates.round()
-        assert engine.parts.log.last_seq() >= stored + 19
+        called = [answer.decision_id for answer in answers if answer.source == "model"]
+        assert {line.decision_id for line in engine.parts.log.after(0, 200)} == set(called)
         assert engine.parts.learner.seq == engine.parts.log.last_seq()
     assert sound(path)
+
+
+def test_a_server_that_is_away_answers_on(
+    postgres: PostgresServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Models are called without the cache; what came of it is stored when the server is back."""
+    with opened(postgres.new_database()) as engine:
+        ask(engine, 1)
+        assert ask(engine, 1).source == "cache"
+        postgres.stop("immediate")
+        try:
+            away = [ask(engine, number) for number in (1, 2, 3)]
+            assert {answer.source for answer in away} == {"model"}
+            with pytest.raises(StorageError, match="a retry may help"):
+                engine.feedback(away[0].decision_id, 1.0)
+        finally:
+            postgres.start()
+        ask(engine, 4)
+        engine.feedback(away[2].decision_id, 0.5)
+        engine.updates.round()
+        assert engine.parts.learner.seq == engine.parts.log.last_seq()
+        assert {line.decision_id for line in engine.parts.log.after(0, 100)} >= {
+            answer.decision_id for answer in away
+        }
+    assert "the cache was not asked" in caplog.text
+    assert "the database writes again" in caplog.text

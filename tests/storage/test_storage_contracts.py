@@ -31,7 +31,7 @@ def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
     opened = open_stores(url, lambda: NOW_S)
     yield opened
     opened.database.close()
-    assert opened.database.failures == ()
+    assert opened.database.losses.newest == ()
 
 
 class TestSqlEntryStore(EntryStoreContract):

@@ -95,7 +95,7 @@ def test_a_lost_write_behind_is_told(database: Database, caplog: pytest.LogCaptu
         database.write_later(put("b"))
         with pytest.raises(StorageError, match="1 earlier write"):
             database.flush()
-    assert (database.lost, len(database.failures)) == (1, 1)
+    assert (database.losses.count, len(database.losses.newest)) == (1, 1)
     assert "was lost" in caplog.text
     assert database.write(put("c")) == "c"
     assert database.read(keys) == ["a", "b", "c"]
@@ -236,7 +236,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_told(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Who writes behind to a full disk hears of it at the next write; then writing goes on."""
+    """Writes behind wait in memory, in order, while there is no room; then all are written."""
     pages = [60]
     with Database(f"sqlite:///{path}", clock) as database:
 
@@ -247,15 +247,42 @@ def test_a_full_disk_is_told(path: Path, caplog: pytest.LogCaptureFixture) -> No
         database._access._transactor.close()
         for number in range(100):
             database.write_later(put(f"{number}" + "." * 10_000))
-        with pytest.raises(StorageError, match=r"were lost.*disk is full"):
+        with pytest.raises(StorageError, match=r"writes wait in memory.*disk is full"):
             database.flush()
         with pytest.raises(StorageError, match="disk is full: make room"):
             database.write(put("a" * 100_000))
-        assert 0 < database.lost < 100
+        assert 0 < database.held < 100
         pages[0] = 6000
         database._access._transactor.close()
         assert database.write(put("a" * 100_000))
-        assert len(database.read(keys)) == 101 - database.lost
+        assert database.held == database.losses.count == 0
+        assert len(database.read(keys)) == 101
+    assert "kept in memory" in caplog.text
+
+
+def test_what_the_database_never_took_is_told_at_the_end(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Closing tries once more; what still cannot be written is logged as lost."""
+    Database(f"sqlite:///{path}", clock).close()
+    database = Database(f"sqlite:///file:{path}?mode=ro&uri=true", clock)
+    for name in "abc":
+        database.write_later(put(name))
+    database.close()
+    assert database.losses.count == 3
+    assert caplog.text.count("was lost") == 3
+
+
+def test_only_so_much_is_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What exceeds the room for writes that wait is lost, and the next write says so."""
+    monkeypatch.setattr("sls_plugins.storage.held.MOST_OPERATIONS", 2)
+    Database(f"sqlite:///{path}", clock).close()
+    with Database(f"sqlite:///file:{path}?mode=ro&uri=true", clock) as database:
+        for name in "abc":
+            database.write_later(put(name))
+        with pytest.raises(StorageError, match="1 earlier writes were lost"):
+            database.flush()
+        assert (database.held, database.losses.count) == (2, 1)
 
 
 def test_a_file_that_may_not_be_written_is_told_by_the_write(path: Path) -> None:

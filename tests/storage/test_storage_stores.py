@@ -67,7 +67,7 @@ def test_texts_that_no_database_takes() -> None:
     """Lone surrogates and NUL are kept as escapes instead of losing the row."""
     stores = make(CONTEXT, {})
     stores.entries.add(make_entry(space=Space("\ud800", "a\0b")), None, "f")
-    assert stores.database.failures == ()
+    assert stores.database.losses.newest == ()
     found = stores.entries.find_key(Space("\ud800", "a\0b"), "key 1", 0.0)
     assert found is not None
     assert found.space == Space("\\ud800", "a\\x00b")
