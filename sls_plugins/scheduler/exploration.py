@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,14 +34,15 @@ def uniform(seed: int, draw: int) -> float:
     return mixed(seed + draw) / 2.0**64
 
 
-def curiosity(tries: float) -> float:
-    """Share of the doubt about a candidate to explore after so many outcomes of it.
+def curiosity(tries: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of the doubt about each candidate to explore after so many outcomes of it; (K,) each.
 
     Estimates doubt each query's own direction, which one more outcome hardly settles, so the whole
     deviation overstates what can be learnt from a try; that of the candidate as a whole falls with
     the root of its outcomes.
     """
-    return CURIOSITY * math.sqrt(LEARNING / (LEARNING + tries))
+    shares: NDArray[np.float64] = CURIOSITY * np.sqrt(LEARNING / (LEARNING + tries))
+    return shares
 
 
 class Scenarios:

@@ -41,13 +41,17 @@ class Hull:
 
 def hull_of(qualities: Sequence[float], costs_usd: Sequence[float]) -> Hull:
     """Hull of n ≥ 1 points; indices are places in the arguments. O(n log n)."""
-    order = sorted(range(len(costs_usd)), key=lambda i: (costs_usd[i], -qualities[i]))
+    points = zip(costs_usd, (-quality for quality in qualities), range(len(costs_usd)), strict=True)
     kept: list[int] = []
-    for i in order:
-        if kept and costs_usd[i] <= costs_usd[kept[-1]]:
+    for cost_usd, worse, i in sorted(points):
+        if kept and cost_usd <= costs_usd[kept[-1]]:
             continue
-        while len(kept) > 1 and steeper(kept[-2], kept[-1], i, qualities, costs_usd):
-            kept.pop()
+        while len(kept) > 1:
+            a, b = kept[-2], kept[-1]
+            direct = (-worse - qualities[a]) * (costs_usd[b] - costs_usd[a])
+            if direct < (qualities[b] - qualities[a]) * (cost_usd - costs_usd[a]):
+                break
+            kept.pop()  # the line from a to this one passes above b, which is never the best choice
         kept.append(i)
     steps = [
         Step(b, costs_usd[b] - costs_usd[a], qualities[b] - qualities[a]) for a, b in pairwise(kept)
@@ -57,9 +61,3 @@ def hull_of(qualities: Sequence[float], costs_usd: Sequence[float]) -> Hull:
     return Hull(
         first, costs_usd[first], qualities[first], tuple(steps[:rising]), tuple(steps[rising:])
     )
-
-
-def steeper(a: int, b: int, c: int, qualities: Sequence[float], costs_usd: Sequence[float]) -> bool:
-    """Whether the line from a to c passes above b, so that b is never the best choice."""
-    direct = (qualities[c] - qualities[a]) * (costs_usd[b] - costs_usd[a])
-    return direct >= (qualities[b] - qualities[a]) * (costs_usd[c] - costs_usd[a])

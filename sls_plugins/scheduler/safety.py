@@ -96,11 +96,8 @@ class Safety:
         """The share of each one's doubt to explore; none while exploring has cost too much."""
         if self.fund_usd < 0.0:
             return {}
-        rows = self.standing.rows(names)
-        return {
-            name: curiosity(float(self.standing.tries[row]))
-            for name, row in zip(names, rows, strict=True)
-        }
+        shares = curiosity(self.standing.tries[self.standing.rows(names)])
+        return dict(zip(names, shares.tolist(), strict=True))
 
     def doubt(self, names: Sequence[str]) -> dict[str, float]:
         """How far each candidate's mean quality may be from what is thought of it."""
@@ -118,11 +115,12 @@ class Safety:
         While money would be left over, `hopeful` are those that may be the best: they are tried
         until what they cost is known, too.
         """
-        rows = self.standing.rows([one.candidate for one in estimates])
+        tried = self.standing.asked[self.standing.rows([one.candidate for one in estimates])]
+        if not hopeful and tried.min() >= TRIALS:
+            return {}
         limit_usd = max(purse_usd, RISK * min(one.cost_usd for one in estimates))
         fresh = []
-        for one, row in zip(estimates, rows, strict=True):
-            asked = self.standing.asked[row]
+        for one, asked in zip(estimates, tried.tolist(), strict=True):
             likely = one.cost_high_usd * (1.0 if asked else CAUTION) <= limit_usd
             look = asked < LOOKS and one in hopeful and one.cost_usd <= purse_usd
             if one.cost_usd <= self.fund_usd and ((asked < TRIALS and likely) or look):

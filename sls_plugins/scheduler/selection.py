@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -102,6 +103,8 @@ def within(
 ) -> tuple[list[Estimate], dict[str, str]]:
     """Estimates whose high quantile stays under the ceiling; and why the others do not."""
     kept = [one for one in estimates if one.cost_high_usd <= ceiling_usd]
+    if len(kept) == len(estimates):
+        return kept, {}
     causes = {
         one.candidate: f"may cost {one.cost_high_usd:.3g} USD, the ceiling is {ceiling_usd:.3g}"
         for one in estimates
@@ -119,22 +122,26 @@ def credible(
     estimates: Sequence[Estimate], doubt: Mapping[str, float], latency_weight: float = 0.0
 ) -> list[Estimate]:
     """Those that may be the best for all that is known, and those that are no dearer than it."""
-    best = max(estimates, key=lambda one: value_of(one, latency_weight))
-    most = value_of(best, latency_weight)
-
-    def hoped(one: Estimate) -> float:
-        room = max(one.quality_sd, doubt.get(one.candidate, 0.0))
-        return value_of(one, latency_weight) + room
-
-    return [one for one in estimates if one.cost_usd <= best.cost_usd or hoped(one) >= most]
+    values = [value_of(one, latency_weight) for one in estimates]
+    most = max(values)
+    best_usd = estimates[values.index(most)].cost_usd
+    return [
+        one
+        for one, value in zip(estimates, values, strict=True)
+        if one.cost_usd <= best_usd
+        or value + max(one.quality_sd, doubt.get(one.candidate, 0.0)) >= most
+    ]
 
 
 def affordable(estimates: Sequence[Estimate], terms: Terms) -> list[Estimate]:
     """Those that may be asked now, the cheapest first; the cheapest if it can pay for nobody."""
     order = sorted(estimates, key=lambda one: (one.cost_usd, -one.quality))
     able = [one for one in order if one.cost_high_usd * terms.tail <= terms.purse_usd] or order[:1]
-    able = [one for one in able if (one.latency_s or 0.0) <= terms.deadline_s] or able
-    tried = [one for one in order if one.candidate in terms.trial and one not in able]
+    if terms.deadline_s < math.inf:
+        able = [one for one in able if (one.latency_s or 0.0) <= terms.deadline_s] or able
+    tried = [
+        one for one in order if terms.trial and one.candidate in terms.trial and one not in able
+    ]
     return (
         credible(able, terms.doubt, terms.latency_weight) if terms.price < 0.0 else able
     ) + tried
@@ -147,24 +154,23 @@ def pick(estimates: Sequence[Estimate], terms: Terms, scenarios: Scenarios, seed
     """
     able = affordable(estimates, terms)
     names = tuple(one.candidate for one in able)
-    scores = np.array([value_of(one, terms.latency_weight) for one in able])
-    scores -= terms.price * np.array([one.cost_usd for one in able])
-    doubts = np.array([terms.curiosity.get(one.candidate, 0.0) * one.quality_sd for one in able])
+    weight, price, curious = terms.latency_weight, terms.price, terms.curiosity
+    scores = np.array([value_of(one, weight) - price * one.cost_usd for one in able])
+    doubts = np.array([curious.get(one.candidate, 0.0) * one.quality_sd for one in able])
     drawn, policy = scenarios.draw(scores, doubts, seed)
     mix, trial = _shares(names, terms.mix), _shares(names, terms.trial)
-    if mix.any():
-        mix /= mix.sum()
-    safe = terms.safe if mix.any() else 0.0
+    whole = float(mix.sum())
+    if whole > 0.0:
+        mix /= whole
+    safe = terms.safe if whole > 0.0 else 0.0
     learnt = 1.0 - safe - float(trial.sum())
     first, draw = int(drawn.argmax()), uniform(seed, 1)
     if draw >= learnt:
         beside = np.cumsum(safe * mix + trial) * (1.0 - 1e-12)
         first = min(int(np.searchsorted(beside, draw - learnt, side="right")), len(able) - 1)
-    order = [first, *(int(i) for i in np.argsort(-drawn, kind="stable") if i != first)]
-    rest = sorted(
-        (one for one in estimates if one.candidate not in names),
-        key=lambda one: (one.cost_usd, -one.quality),
-    )
+    order = [first, *(i for i in np.argsort(-drawn, kind="stable").tolist() if i != first)]
+    rest = [one for one in estimates if one.candidate not in names]
+    rest.sort(key=lambda one: (one.cost_usd, -one.quality))
     chance = float(learnt * policy[first] + safe * mix[first] + trial[first])
     return Picked((*(able[i] for i in order), *rest), chance, names, policy, mix)
 
@@ -183,4 +189,6 @@ def choose_again(decision: Decision) -> tuple[tuple[str, ...], float]:
 
 
 def _shares(names: Sequence[str], shares: Mapping[str, float]) -> Floats:
+    if not shares:
+        return np.zeros(len(names))
     return np.array([shares.get(name, 0.0) for name in names])

@@ -15,6 +15,8 @@ __all__ = ["Mix", "Standing"]
 
 Floats = NDArray[np.float64]
 
+Rows = NDArray[np.intp]
+
 MEMORY = 2000.0
 """Queries, and outcomes of one candidate, over which a mean is taken."""
 
@@ -55,14 +57,17 @@ class Standing:
         """Nobody is known."""
         self.names: list[str] = []
         self._places: dict[str, int] = {}
+        self._asked_for: tuple[Sequence[str], Rows] = ((), np.zeros(0, dtype=np.intp))
         self.expected: Floats = np.zeros((0, 3))  # sums of quality and cost, weight
         self.errors: Floats = np.zeros((0, 2))  # sum of errors of quality, weight
         self.bills: Floats = np.zeros((0, 2))  # sums of real and of expected cost
         self.tries: Floats = np.zeros(0)
         self.asked: Floats = np.zeros(0)
 
-    def rows(self, names: Sequence[str]) -> list[int]:
-        """The places of these candidates, new ones included."""
+    def rows(self, names: Sequence[str]) -> Rows:
+        """The places of these candidates, new ones included; the last answer is kept."""
+        if names == self._asked_for[0]:
+            return self._asked_for[1]
         fresh = [name for name in names if name not in self._places]
         if fresh:
             self.names += fresh
@@ -73,16 +78,22 @@ class Standing:
             self.bills = np.concatenate((self.bills, np.full((grown, 2), 1e-12)))
             self.tries = np.concatenate((self.tries, np.zeros(grown)))
             self.asked = np.concatenate((self.asked, np.zeros(grown)))
-        return [self._places[name] for name in names]
+        rows = np.array([self._places[name] for name in names], dtype=np.intp)
+        self._asked_for = (list(names), rows)
+        return rows
 
-    def observe(self, estimates: Sequence[Estimate], rows: list[int]) -> None:
+    def observe(self, estimates: Sequence[Estimate], rows: Rows) -> None:
         """A query came, of which this is expected."""
-        self.expected[rows] *= 1.0 - 1.0 / MEMORY
-        self.expected[rows] += [(one.quality, one.cost_usd, 1.0) for one in estimates]
+        kept = self.expected[rows] * (1.0 - 1.0 / MEMORY)
+        self.expected[rows] = kept + [(one.quality, one.cost_usd, 1.0) for one in estimates]
+
+    def row(self, name: str) -> int:
+        """The place of one candidate, a new one included."""
+        return self._places[name] if name in self._places else int(self.rows([name])[0])
 
     def ask(self, name: str) -> None:
         """A candidate was chosen."""
-        self.asked[self.rows([name])] += 1.0
+        self.asked[self.row(name)] += 1.0
 
     def forget(self, name: str, share: float) -> None:
         """Let a share of what is known of a candidate count no longer."""
@@ -94,7 +105,7 @@ class Standing:
 
     def grade(self, estimate: Estimate, quality: float, propensity: float) -> None:
         """The chosen candidate's answer was this good."""
-        (row,) = self.rows([estimate.candidate])
+        row = self.row(estimate.candidate)
         weight = min(1.0 / max(propensity, 1e-9), MOST_WEIGHT)
         self.errors[row] *= 1.0 - 1.0 / MEMORY
         self.errors[row] += (weight * (quality - estimate.quality), weight)
@@ -103,11 +114,11 @@ class Standing:
 
     def bill(self, estimate: Estimate, usd: float) -> None:
         """The chosen candidate's answer cost this."""
-        (row,) = self.rows([estimate.candidate])
+        row = self.row(estimate.candidate)
         self.bills[row] *= 1.0 - 10.0 / MEMORY
         self.bills[row] += (usd, estimate.cost_usd)
 
-    def means(self, rows: list[int]) -> tuple[Floats, Floats]:
+    def means(self, rows: Rows) -> tuple[Floats, Floats]:
         """Mean quality and cost of these candidates, shape (n,) each."""
         seen = np.maximum(self.expected[rows, 2], 1e-9)
         errors, weights = self.errors[rows].T
@@ -115,7 +126,7 @@ class Standing:
         paid, expected = self.bills[rows].T
         return quality, self.expected[rows, 1] / seen * np.clip(paid / expected, 0.3, 3.0)
 
-    def mix(self, rows: list[int], usd: float) -> Mix:
+    def mix(self, rows: Rows, usd: float) -> Mix:
         """The best mix of two that is expected to cost this much per query, or less."""
         quality, cost = self.means(rows)
         hull = hull_of(quality.tolist(), cost.tolist())
@@ -142,6 +153,7 @@ class Standing:
         """Restore what `save` gave."""
         self.names = [str(one) for one in state[f"{name}.names"]]
         self._places = {one: place for place, one in enumerate(self.names)}
+        self._asked_for = ((), np.zeros(0, dtype=np.intp))
         self.expected = np.array(state[f"{name}.expected"], dtype=np.float64)
         self.errors = np.array(state[f"{name}.errors"], dtype=np.float64)
         self.bills = np.array(state[f"{name}.bills"], dtype=np.float64)
