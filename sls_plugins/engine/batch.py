@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from sls_plugins import flow
+from sls_plugins.engine.bar import shown
 from sls_plugins.errors import InputError, SLSError
 from sls_plugins.protocols import AsyncCall, Call
 from sls_plugins.types import Answer
@@ -92,6 +93,15 @@ class _Plan:
         """Queries that have their answer, or their error."""
         return sum(len(job.places) for job in self._batch.jobs if job.settled)
 
+    @staticmethod
+    def _told(workers: int, *, progress: Progress | bool) -> Progress:
+        """Who is told how far it is. Raises InputError for no workers."""
+        if workers < 1:
+            raise InputError(f"workers must be 1 or more, not {workers}")
+        if callable(progress):
+            return progress
+        return (shown() if progress else None) or _unheard
+
     def _result(self) -> BatchResult:
         answers: list[Answer | None] = [None] * self._queries
         errors: dict[int, SLSError] = {}
@@ -116,25 +126,25 @@ class BatchPlan(_Plan):
         super().__init__(batch, queries, name)
         self._drive = drive
 
-    def run(self, call: Call, *, workers: int = 8, progress: Progress | None = None) -> BatchResult:
+    def run(
+        self, call: Call, *, workers: int = 8, progress: Progress | bool = False
+    ) -> BatchResult:
         """Make the calls, so many at a time; failed ones are planned anew within what is left.
 
+        `progress` is told how far it is; True draws a bar on standard error if that is a terminal.
         Stop it at any time: what was answered is in the log, and a plan of the same name goes on.
         """
-        if workers < 1:
-            raise InputError(f"workers must be 1 or more, not {workers}")
+        tell = self._told(workers, progress=progress)
         running: dict[Future[Answer], str] = {}
         with ThreadPoolExecutor(workers, thread_name_prefix="sls-batch") as pool:
-            while not self._batch.finished:
+            while True:
                 while len(running) < workers and (work := self._batch.take()) is not None:
                     running[pool.submit(self._drive, work, call)] = work.decision.id
+                tell(self.done, self._queries)
                 if not running:
-                    continue
+                    return self._result()
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     self._batch.done(running.pop(future), _came(future))
-                if progress is not None:
-                    progress(self.done, self._queries)
-        return self._result()
 
 
 class AsyncBatchPlan(_Plan):
@@ -146,28 +156,29 @@ class AsyncBatchPlan(_Plan):
         self._drive = drive
 
     async def run(
-        self, call: AsyncCall, *, workers: int = 8, progress: Progress | None = None
+        self, call: AsyncCall, *, workers: int = 8, progress: Progress | bool = False
     ) -> BatchResult:
         """Make the calls, so many at a time; failed ones are planned anew within what is left."""
-        if workers < 1:
-            raise InputError(f"workers must be 1 or more, not {workers}")
+        tell = self._told(workers, progress=progress)
         running: dict[asyncio.Task[Answer], str] = {}
         try:
-            while not self._batch.finished:
+            while True:
                 while len(running) < workers and (work := self._batch.take()) is not None:
                     running[asyncio.ensure_future(self._drive(work, call))] = work.decision.id
+                tell(self.done, self._queries)
                 if not running:
-                    continue
+                    return self._result()
                 ready, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in ready:
                     self._batch.done(running.pop(task), _came(task))
-                if progress is not None:
-                    progress(self.done, self._queries)
         finally:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-        return self._result()
+
+
+def _unheard(done: int, total: int) -> None:
+    """Nobody wants to know."""
 
 
 def _came(done: Future[Answer] | asyncio.Task[Answer]) -> Answer | SLSError:

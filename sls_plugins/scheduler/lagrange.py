@@ -162,9 +162,11 @@ def _reused(stored: Estimate, models: Sequence[Estimate], terms: Terms) -> Choic
 
 def reason(first: Estimate, best: Estimate, terms: Terms, picked: Picked) -> str:
     """Why the first was chosen, for people."""
+    price = f"at {terms.price:.4g} quality per USD"
+    if terms.price < 0.0:
+        price = f"while money would be left over, up to {-terms.price:.4g} quality given per USD"
     facts = (
-        f"quality {first.quality:.3f}±{first.quality_sd:.3f} for {first.cost_usd:.3g} USD "
-        f"at {terms.price:.4g} quality per USD"
+        f"quality {first.quality:.3f}±{first.quality_sd:.3f} for {first.cost_usd:.3g} USD {price}"
     )
     if first.candidate == best.candidate:
         return f"best value: {facts}"

@@ -57,9 +57,11 @@ class Explanation:
 
     def __str__(self) -> str:
         """The same as a text of several lines."""
+        left = ", below 0: the best of every query would leave money over" if self.price < 0 else ""
         lines = [
             f"decision {self.decision_id}: {self.candidate} ({self.why})",
-            f"price of money {self.price:.4g} quality per USD, propensity {self.propensity:.3f}",
+            f"price of money {self.price:.4g} quality per USD{left}",
+            f"propensity {self.propensity:.3f}",
         ]
         for offer in self.offers:
             mark = "*" if offer.candidate == self.candidate else " "

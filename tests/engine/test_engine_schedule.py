@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import random
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ from threading import Lock
 import pytest
 
 from sls_plugins import Answer, Candidate, Engine, Query, Usage
+from sls_plugins.engine.bar import Bar
 from sls_plugins.errors import BudgetExhausted, InputError, NoCandidateLeft
 
 MakeEngine = Callable[..., Engine]
@@ -75,6 +78,45 @@ def test_a_budget_is_kept_and_used(make_engine: MakeEngine) -> None:
     assert [answer.text.split(": ")[1] for answer in result.answers if answer] == [
         query.text for query in questions(60)
     ]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_fails_a_batch_comes_to_its_end(make_engine: MakeEngine, seed: int) -> None:
+    """Calls fail at random, money is short, a stored answer is revoked: all is told, none waits."""
+    rng, provider = random.Random(seed), Provider()
+    engine = make_engine()
+    stored = engine.answer(questions(1)[0], provider)
+
+    def flaky(candidate: Candidate, query: Query) -> Answer:
+        if rng.random() < 0.3:
+            raise ValueError("passing")
+        return provider(candidate, query)
+
+    plan = engine.schedule(questions(30), budget_usd=0.004 * (1 + seed))
+    engine.revoke(stored.decision_id)
+    result = plan.run(flaky, workers=3)
+    told = [place in result.errors for place in range(30)]
+    assert told == [answer is None for answer in result.answers]
+    assert plan.done == 30
+
+
+def test_a_bar_is_drawn_in_place(make_engine: MakeEngine) -> None:
+    """It grows, ends its line when all is done, and says nothing twice."""
+    screen = io.StringIO()
+    make_engine().schedule(questions(3), budget_usd=1.0).run(
+        Provider(), workers=1, progress=Bar(screen)
+    )
+    drawn = screen.getvalue()
+    assert [part.split("] ")[1] for part in drawn.split("\r")[1:]] == ["0/3", "1/3", "2/3", "3/3\n"]
+    assert drawn.endswith(f"[{'#' * 30}] 3/3\n")
+
+
+def test_no_bar_is_drawn_into_a_file(
+    make_engine: MakeEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Asked for a bar where nobody looks, nothing is written."""
+    make_engine().schedule(questions(2), budget_usd=1.0).run(Provider(), progress=True)
+    assert capsys.readouterr().err == ""
 
 
 async def test_async_hosts_get_the_same(make_engine: MakeEngine) -> None:

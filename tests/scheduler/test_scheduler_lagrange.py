@@ -214,3 +214,20 @@ def test_factory_reads_the_aim() -> None:
     ):
         with pytest.raises(SettingsError, match=key):
             make(context, options)
+
+
+def test_a_price_below_nothing_is_explained() -> None:
+    """While money would be left over, the reason says so, and what a dollar may lose."""
+    few = [
+        Estimate(
+            candidate="small", quality=0.5, quality_sd=0.02, cost_usd=1e-6, cost_high_usd=2e-6
+        ),
+        Estimate(
+            candidate="large", quality=0.5, quality_sd=0.02, cost_usd=1e-3, cost_high_usd=2e-3
+        ),
+    ]
+    scheduler = LagrangeScheduler(Aim(usd_per_query=0.01))
+    for number in range(60):
+        choice = scheduler.decide(Query(text="a", id=str(number)), few, Purse(), number)
+    assert choice.price < 0.0
+    assert "money would be left over" in choice.why
