@@ -1,8 +1,8 @@
 """Decides which neighbours may answer, so that wrong hits stay under a bound.
 
 Forecasts of risk (`risk`) made *before* their label was known are counted by how risky they were. A
-bar for each family of tasks opens the strata that, weighed by their traffic, are surely below
-`max_error` (`bound`); a gate for each task, and one for each scope, shuts where served neighbours
+bar for each family of tasks opens the strata that, weighed by their traffic, are below
+`max_error` (`bound`): on trial at first, with many audits, then fewer as that grows sure; a gate for each task, and one for each scope, shuts where served neighbours
 turn out wrong. So a family starts with exact repeats only, opens when labels allow it, and closes
 when they do not. Labels come from calls that are made anyway, and from audits: a share of what
 could be served, larger where the risk is, is called all the same.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sls_plugins.cache.bound import surely_below, widest_below
+from sls_plugins.cache.bound import evidence_below, surely_below
 from sls_plugins.cache.features import Pair
 from sls_plugins.cache.labels import Label
 from sls_plugins.cache.risk import Risk, RiskModel, family_of, slot_of
@@ -37,14 +37,18 @@ class AcceptanceRule:
     """How acceptance weighs evidence.
 
     `max_error` is the largest share of wrong hits among hits, `doubt` the chance left that it is
-    exceeded all the same. `memory_labels` is after how many labels old evidence has faded to a
+    exceeded all the same. What is likely to be below it, with `trial_doubt`, is served on trial:
+    `trial_audits` times the usual share is called all the same, and fewer as the evidence grows;
+    without audits there are no trials. `memory_labels` is after how many labels old evidence has faded to a
     third. A guard falls silent where surely fewer than `guard_factor` times `max_error` are wrong.
     No stratum is open that alone looks worse than `marginal` times `max_error`. `audit` is the mean
     share of audits, `label_noise` the share of labels (under a half) that are known to be false.
     """
 
     max_error: float = 0.02
-    doubt: float = 0.1
+    doubt: float = 0.05
+    trial_doubt: float = 0.5
+    trial_audits: float = 30.0
     memory_labels: float = 5000.0
     gate_strength: float = 50.0
     guard_factor: float = 3.0
@@ -60,6 +64,11 @@ class AcceptanceRule:
         `label_noise` of all labels say the opposite of what is true.
         """
         return self.label_noise + (1.0 - 2.0 * self.label_noise) * self.max_error
+
+    @property
+    def opening(self) -> float:
+        """The doubt with which serving begins."""
+        return self.trial_doubt if self.audit > 0 else self.doubt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +93,7 @@ class Acceptance:
             "gates": np.zeros((_GATES, 2)),
             "guards": np.zeros((_GUARDS, 2)),
         }
-        self._bars = np.zeros(_FAMILIES, dtype=np.int64)
+        self._levels = np.full((_FAMILIES, _BINS), -np.inf)
 
     def judge(self, pair: Pair) -> Verdict:
         """The verdict on a neighbour, as things are known now."""
@@ -93,9 +102,8 @@ class Acceptance:
         why = self._objection(pair, seen)
         if why:
             return Verdict(accepted=False, p_right=p_right, why=why)
-        return Verdict(
-            accepted=True, p_right=p_right, why=f"P(right) {p_right:.3f}", audit=self._audit(seen)
-        )
+        audit = self._audit(pair, seen)
+        return Verdict(accepted=True, p_right=p_right, why=f"P(right) {p_right:.3f}", audit=audit)
 
     def note(self, pattern: str) -> None:
         """Take in the words of a query whose answer is fresh, its digits masked."""
@@ -108,14 +116,14 @@ class Acceptance:
         keep = 1.0 - 1.0 / rule.memory_labels
         place = _bin(seen.risk)
         family = slot_of(family_of(pair.task), _FAMILIES)
-        if place < self._bars[family]:
+        if self._is_open(family, place):
             for gate in _gates(pair):
                 state["gates"][gate] = state["gates"][gate] * keep + told
         curve = state["curves"][family]
         curve *= keep
         curve[place, :2] += told
         curve[place, 2] += label.weight / max(pair.evidence.chance, 1e-3)
-        self._bars[family] = self._bar(curve)
+        self._levels[family] = self._levels_of(curve)
         self._learn_guards(pair, seen, told)
         self._model.learn(pair, seen, label, born)
 
@@ -133,14 +141,14 @@ class Acceptance:
         for name, here in self._state.items():
             here[...] = np.asarray(given[name], dtype=np.float64).reshape(here.shape)
         self._model.load(given)
-        self._bars[:] = [self._bar(curve) for curve in self._state["curves"]]
+        self._levels[:] = [self._levels_of(curve) for curve in self._state["curves"]]
 
     def _objection(self, pair: Pair, seen: Risk) -> str:
         """Why this neighbour may not answer; empty if it may."""
         for guard in pair.guards:
             if not self._is_silent(guard, pair.task):
                 return f"guard: {guard}"
-        if _bin(seen.risk) >= self._bars[slot_of(family_of(pair.task), _FAMILIES)]:
+        if not self._is_open(slot_of(family_of(pair.task), _FAMILIES), _bin(seen.risk)):
             return f"too few labels say that P(right) {1.0 - seen.risk:.3f} is enough"
         limit, strength = self._rule.limit, self._rule.gate_strength
         for gate, place in zip(_gates(pair), ("task", "scope"), strict=True):
@@ -157,10 +165,18 @@ class Acceptance:
         noise = self._rule.label_noise
         return min(1.0, max(0.0, (told - noise) / (1.0 - 2.0 * noise)))
 
-    def _audit(self, seen: Risk) -> float:
-        """The share of audits of such pairs: less where all is well, more where it is close."""
-        worth = seen.risk / (0.5 * self._rule.limit)
-        return min(0.5, self._rule.audit * min(4.0, max(0.5, worth)))
+    def _audit(self, pair: Pair, seen: Risk) -> float:
+        """The share of audits of such pairs: much on trial, then less where all is well."""
+        rule = self._rule
+        worth = seen.risk / (0.5 * rule.limit)
+        usual = min(0.5, rule.audit * min(4.0, max(0.5, worth)))
+        level = self._levels[slot_of(family_of(pair.task), _FAMILIES), _bin(seen.risk)]
+        sure, tried = -math.log(rule.doubt), -math.log(rule.trial_doubt)
+        lacking = max(0.0, (sure - float(level)) / max(1e-9, sure - tried))
+        return max(usual, min(0.5, rule.trial_audits * rule.audit) * lacking)
+
+    def _is_open(self, family: int, place: int) -> bool:
+        return bool(self._levels[family, place] >= -math.log(self._rule.opening))
 
     def _is_silent(self, guard: str, task: str) -> bool:
         """Labels of pairs that looked safe but for this guard say that they are: it may not veto.
@@ -170,7 +186,7 @@ class Acceptance:
         cells, rule = self._state["guards"], self._rule
         limit = min(0.5, rule.guard_factor * rule.limit)
         cases, wrong = cells[_guard_slot(guard, family_of(task))].tolist()
-        if not surely_below(wrong, cases, limit, rule.doubt):
+        if not surely_below(wrong, cases, limit, rule.opening):
             return False
         cases, wrong = cells[_guard_slot(guard, f"{task}/")].tolist()
         return bool(0.5 * limit * _STRENGTH + wrong <= limit * (_STRENGTH + cases))
@@ -181,12 +197,12 @@ class Acceptance:
                 for name in (family_of(pair.task), f"{pair.task}/"):
                     self._state["guards"][_guard_slot(guard, name)] += told
 
-    def _bar(self, curve: NDArray[np.float64]) -> int:
-        """How many bins are open: all together surely below the limit, none alone far above it."""
+    def _levels_of(self, curve: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Evidence for each bin: together with safer ones below the limit, none far above it."""
         rule = self._rule
         told = (_STRENGTH * _RISKS + curve[:, 1]) / (_STRENGTH + curve[:, 0])
         able = told <= rule.marginal * rule.limit
-        return widest_below(curve, rule.limit, rule.doubt, able, rule.label_noise)
+        return evidence_below(curve, rule.limit, able, rule.label_noise)
 
 
 def _gates(pair: Pair) -> tuple[int, int]:

@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["log_evidence", "surely_below", "upper_limit", "widest_below"]
+__all__ = ["evidence_below", "log_evidence", "surely_below", "upper_limit"]
 
 _SHARES = np.array((0.0, 0.02, 0.1, 0.25, 0.5))
 _STAKES = np.log(np.array((0.5, 0.125, 0.125, 0.125, 0.125)))
@@ -66,25 +66,27 @@ def upper_limit(wrong: float, cases: float, doubt: float) -> float:
     return high
 
 
-def widest_below(
+def evidence_below(
     strata: NDArray[np.float64],
     limit: float,
-    doubt: float,
     able: NDArray[np.bool_],
     floor: float = 0.0,
-) -> int:
-    """How many strata, ordered from least to most risky, may be open together: 0 up to all.
+) -> NDArray[np.float64]:
+    """Logarithm of the evidence for each stratum, ordered from least to most risky, to be open.
 
     `strata` has a row for each: cases seen, wrong ones among them, and traffic: how many there were
     in all, seen or not. A rate is that of the traffic: cases of an open stratum are seldom seen, so
-    each stands for many. Its evidence is that of as many cases as tell equally much (Kish). None is
-    open from the first on that is not `able` (worse by itself than can be borne).
+    each stands for many. Its evidence is that of as many cases as tell equally much (Kish). A
+    stratum is tested together with all that are less risky, and opens with any more risky one whose
+    evidence is better. None is open from the first on that is not `able` (worse by itself than can
+    be borne): its evidence is -inf, as that of those past every rate below the limit.
     """
     cases, wrong, traffic = strata[:, 0], strata[:, 1], strata[:, 2]
     seen = np.maximum(cases, 1e-9)
     total = np.cumsum(traffic)
     rate = np.cumsum(traffic * wrong / seen) / np.maximum(total, 1e-9)
     worth = total**2 / np.maximum(np.cumsum(traffic**2 / seen), 1e-9)
-    sure = log_evidence(rate * worth, worth, limit, floor) >= -math.log(doubt)
-    sure &= (rate < limit) & np.logical_and.accumulate(able)
-    return int(np.flatnonzero(sure)[-1]) + 1 if sure.any() else 0
+    found = log_evidence(rate * worth, worth, limit, floor)
+    found[(rate >= limit) | ~np.logical_and.accumulate(able)] = -np.inf
+    widest: NDArray[np.float64] = np.maximum.accumulate(found[::-1])[::-1]
+    return widest

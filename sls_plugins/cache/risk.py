@@ -26,10 +26,11 @@ _CELLS = 1 << 14
 _ENTRIES = 1 << 15
 _TASKS = 1024
 _COMPANY = 4
-_WIDTH = FEATURES + 2 + RARITIES
+_CELL_MOST = 20.0
+_WIDTH = FEATURES + 4 + RARITIES
 _TEXTS = (-2.0, 1.0, 0.5, -0.5, -0.5, -1.5, -1.5, -1.5, -1.0)
 _NEAR = (1.0, 1.0, 0.3, 1.0, 0.5, 0.3, 1.0, 2.0)
-_PRIOR = (*_TEXTS, *_NEAR, 0.7, -0.7, 0.5, -1.0)
+_PRIOR = (*_TEXTS, *_NEAR, 0.7, -0.7, 0.5, -1.0, 1.0, -1.0)
 _SPREAD = 1.0
 _CELL_LABELS = 500.0
 _CELL_STRENGTH = 8.0
@@ -67,14 +68,15 @@ class RiskModel:
         cases, wrong = self._state["entries"][slot_of(pair.entry_id, _ENTRIES)].tolist()
         agreed, differed = min(_COMPANY, cases - wrong), min(_COMPANY, wrong)
         rarity = self._rarity.compare(*pair.patterns)
-        values = np.concatenate((pair.values, (agreed / 2 - 1, differed / 2 - 1, *rarity)))
+        cell = _cell(pair)
+        seen, unlike = self._state["cells"][cell].tolist()
+        alike = (math.log1p(min(_CELL_MOST, seen - unlike)), math.log1p(min(_CELL_MOST, unlike)))
+        values = np.concatenate((pair.values, (agreed / 2 - 1, differed / 2 - 1, *rarity, *alike)))
         task = slot_of(pair.task, _TASKS)
         weights = self._state["weights"] + self._state["task_weights"][task]
         doubt = float(values @ self._state["covariance"] @ values)
         risk = _sigmoid(-float(weights @ values) / math.sqrt(1.0 + math.pi * doubt / 8.0))
-        cell = _cell(pair)
-        cases, wrong = self._state["cells"][cell].tolist()
-        risk = (_CELL_STRENGTH * risk + wrong) / (_CELL_STRENGTH + cases)
+        risk = (_CELL_STRENGTH * risk + unlike) / (_CELL_STRENGTH + seen)
         return Risk(values=values, cell=cell, task=task, risk=risk)
 
     def note(self, pattern: str) -> None:

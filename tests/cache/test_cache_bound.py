@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sls_plugins.cache.bound import log_evidence, surely_below, upper_limit, widest_below
+from sls_plugins.cache.bound import evidence_below, log_evidence, surely_below, upper_limit
 
 
 def chance_of_at_most(wrong: int, cases: int, rate: float) -> float:
@@ -65,23 +65,35 @@ def strata(*rows: tuple[float, float, float]) -> NDArray[np.float64]:
     return np.array(rows)
 
 
+def width(found: NDArray[np.float64], able: NDArray[np.bool_]) -> int:
+    """How many strata are open at 2 % with a doubt of 10 %."""
+    return int(np.sum(evidence_below(found, 0.02, able) >= -math.log(0.1)))
+
+
 def test_a_bad_stratum_stays_shut() -> None:
     """Many safe cases open no stratum that is not able by itself, nor any beyond it."""
     found = strata((10_000, 1, 10_000), (200, 20, 200), (200, 0, 200))
-    assert widest_below(found, 0.02, 0.1, np.array((True, True, True))) == 3
-    assert widest_below(found, 0.02, 0.1, np.array((True, False, True))) == 1
+    assert width(found, np.array((True, True, True))) == 3
+    assert width(found, np.array((True, False, True))) == 1
 
 
 def test_traffic_weighs_what_is_seldom_seen() -> None:
     """Cases of an open stratum stand for many: they make room for a riskier one or shut both."""
     risky, able = (300.0, 9.0, 300.0), np.ones(2, dtype=np.bool_)
-    assert widest_below(strata((400, 0, 400), risky), 0.02, 0.1, able) == 1
-    assert widest_below(strata((1600, 0, 4000), risky), 0.02, 0.1, able) == 2
-    assert widest_below(strata((50, 0, 4000), risky), 0.02, 0.1, able) == 0
+    assert width(strata((400, 0, 400), risky), able) == 1
+    assert width(strata((1600, 0, 4000), risky), able) == 2
+    assert width(strata((50, 0, 4000), risky), able) == 0
 
 
 def test_too_few_cases_open_nothing() -> None:
     """Without evidence every stratum stays closed."""
     able = np.ones(2, dtype=np.bool_)
-    assert widest_below(strata((20, 0, 20), (50, 0, 50)), 0.02, 0.1, able) == 0
-    assert widest_below(strata((0, 0, 0), (0, 0, 0)), 0.02, 0.1, able) == 0
+    assert width(strata((20, 0, 20), (50, 0, 50)), able) == 0
+    assert width(strata((0, 0, 0), (0, 0, 0)), able) == 0
+
+
+def test_a_stratum_counts_with_those_that_open_with_it() -> None:
+    """A stratum of few cases shares the evidence of a wider one that is surer."""
+    able = np.ones(2, dtype=np.bool_)
+    found = evidence_below(strata((20, 0, 20), (300, 0, 300)), 0.02, able)
+    assert found[0] == found[1] > 2.0
