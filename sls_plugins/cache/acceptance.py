@@ -39,10 +39,10 @@ class AcceptanceRule:
     `max_error` is the largest share of wrong hits among hits, `doubt` the chance left that it is
     exceeded all the same. What is likely to be below it, with `trial_doubt`, is served on trial:
     `trial_audits` times the usual share is called all the same, and fewer as the evidence grows;
-    without audits there are no trials. `memory_labels` is after how many labels old evidence has faded to a
-    third. A guard falls silent where surely fewer than `guard_factor` times `max_error` are wrong.
-    No stratum is open that alone looks worse than `marginal` times `max_error`. `audit` is the mean
-    share of audits, `label_noise` the share of labels (under a half) that are known to be false.
+    without audits there are no trials. `memory_labels` is after how many labels old evidence has
+    faded to a third. A guard falls silent where surely fewer than `guard_factor` times `max_error`
+    are wrong. No stratum is open that alone looks worse than `marginal` times `max_error`. `audit`
+    is the mean share of audits, `label_noise` the share of labels (under a half) known to be false.
     """
 
     max_error: float = 0.02
