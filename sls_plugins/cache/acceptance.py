@@ -1,11 +1,12 @@
 """Decides which neighbours may answer, so that wrong hits stay under a bound.
 
 Forecasts of risk (`risk`) made *before* their label was known are counted by how risky they were. A
-bar for each family of tasks opens the strata that, weighed by their traffic, are below
-`max_error` (`bound`): on trial at first, with many audits, then fewer as that grows sure; a gate for each task, and one for each scope, shuts where served neighbours
-turn out wrong. So a family starts with exact repeats only, opens when labels allow it, and closes
-when they do not. Labels come from calls that are made anyway, and from audits: a share of what
-could be served, larger where the risk is, is called all the same.
+bar for each family of tasks opens the strata that, weighed by their traffic, are below `max_error`
+(`bound`): on trial at first, with many audits, which grow fewer as that grows sure. A gate for each
+task, and one for each scope, shuts where served neighbours turn out wrong. So a family starts with
+exact repeats only, opens when labels allow it, and closes when they do not. Labels come from calls
+that are made anyway, and from audits: a share of what could be served, larger where the risk is, is
+called all the same.
 """
 
 from __future__ import annotations
