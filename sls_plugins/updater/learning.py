@@ -169,19 +169,20 @@ class Learner:
                 return
 
     def catch_up(self, rest: Callable[[], None] | None = None) -> int:
-        """Read the log to its end; returns how many lines were read. `rest` is called after each.
+        """Read the log to its end; returns how many lines were learnt. `rest` is called after each.
 
-        Decisions are made between two lines, not after all of them.
+        Decisions are made, and others learn their own lines, between two of them.
         """
         read = 0
-        with self._turn:
-            while lines := self._log.after(self._seq, PAGE_LINES):
-                for outcome in lines:
-                    self._learn(outcome)
-                    if rest is not None:
-                        rest()
-                read += len(lines)
-                self._learn_early()
+        while lines := self._log.after(self._seq, PAGE_LINES):
+            for outcome in lines:
+                with self._turn:
+                    if outcome.seq > self._seq:  # else whoever wrote it was quicker
+                        self._learn(outcome)
+                        read += 1
+                    self._learn_early()
+                if rest is not None:
+                    rest()
         return read
 
     def _learn_early(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from threading import RLock
+from threading import RLock, Thread
 
 import numpy as np
 import pytest
@@ -163,3 +163,24 @@ def test_a_snapshot_of_another_version_is_left_alone(
     assert diary.lines == told == [1, 2]
     assert again.seq == 2
     assert "learnt anew" in caplog.text
+
+
+def test_a_reader_at_rest_keeps_nobody_from_learning(stores: Stores):
+    """While a reader in the background pauses, who appends a line learns it at once, and once."""
+    diary, seen = Diary(), []
+    learner, _ = learner_of(stores, diary)
+    learner.wake_by(lambda: None)
+    for name in "ab":
+        append(stores, name)
+
+    def rest() -> None:
+        """Somebody else appends a line meanwhile, and is through with it before the pause ends."""
+        own = append(stores, f"own {len(seen)}")
+        thread = Thread(target=learner.observe, args=(own,))
+        thread.start()
+        thread.join(30.0)
+        seen.append((thread.is_alive(), learner.seq))
+
+    learner.catch_up(rest)
+    assert diary.lines == sorted(set(diary.lines)) == [1, 2, 3, 4]
+    assert seen == [(False, 1), (False, 4)]
