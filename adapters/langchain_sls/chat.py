@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 from langchain_core.caches import BaseCache
@@ -104,7 +105,7 @@ class ChatSLS(LabelledChatModel):
             if name not in self.models:
                 raise UnknownCandidateError(name, tuple(self.models), "the engine's candidates")
         self._async = self.engine.as_async()
-        self._calls = Calls(self.models, self.timer)
+        self._calls = Calls(self.models, self.timer, self._async.beside)
         self._toolless = frozenset(
             name for name, model in self.models.items() if not calls_tools(model)
         )
@@ -196,6 +197,9 @@ class ChatSLS(LabelledChatModel):
             bound = self.bind(**told)
         return parsed(bound, form, include_raw=include_raw)
 
+    async def _begin(self) -> None:
+        await self._async.beside.begin()
+
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -204,7 +208,7 @@ class ChatSLS(LabelledChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         query = self._query(messages, stop, run_manager, kwargs)
-        return result_of(self.engine.answer(query, self._calls.call), turn_of(query))
+        return result_of(self.engine.answer(query, self._calls.call), turn_of(query).form)
 
     async def _agenerate(
         self,
@@ -213,10 +217,10 @@ class ChatSLS(LabelledChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        query = self._query(messages, stop, run_manager, kwargs)
+        query = partial(self._query, messages, stop, run_manager, kwargs)
         async with asyncio.timeout(self.deadline_s):
             answer = await self._async.answer(query, self._calls.acall)
-        return result_of(answer, turn_of(query))
+        return result_of(answer, kwargs.get(STRUCTURED))
 
     def _stream(
         self,
@@ -236,7 +240,7 @@ class ChatSLS(LabelledChatModel):
             assert chunks.answer is not None
             last = stamp.last(chunks.answer)
             heard(run_manager, last)
-            if problem_of(chunks.answer, turn_of(query)) is not None:
+            if problem_of(chunks.answer, turn_of(query).form) is not None:
                 self.engine.feedback(chunks.decision_id, 0.0, source=UNUSABLE)
             yield last
 
@@ -247,6 +251,7 @@ class ChatSLS(LabelledChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
+        await self._async.beside.begin()
         query = self._query(messages, stop, run_manager, kwargs)
         stamp = Stamp(replaces=run_manager is not None)
         host = AsyncChatHost(self.models, turn_of(query))
@@ -258,7 +263,7 @@ class ChatSLS(LabelledChatModel):
             assert chunks.answer is not None
             last = stamp.last(chunks.answer)
             await aheard(run_manager, last)
-            if problem_of(chunks.answer, turn_of(query)) is not None:
+            if problem_of(chunks.answer, turn_of(query).form) is not None:
                 await self._async.feedback(chunks.decision_id, 0.0, source=UNUSABLE)
             yield last
 

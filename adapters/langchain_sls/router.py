@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, closing
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
@@ -79,7 +80,8 @@ class SLSRouter(RunnableSerializable[Any, Any]):
         return self._call_with_config(self._invoke, input, config, **kwargs)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - LangChain's name
-        """`invoke` without blocking."""
+        """`invoke` without blocking; of many calls at once, a few begin at a time."""
+        await self.engine.as_async().beside.begin()
         return await self._acall_with_config(self._ainvoke, input, config, **kwargs)
 
     def stream(
@@ -127,7 +129,7 @@ class SLSRouter(RunnableSerializable[Any, Any]):
         config: RunnableConfig,
         **kwargs: Any,
     ) -> Any:
-        query = self._query(Errand(given, run_manager, config, kwargs))
+        query = partial(self._query, Errand(given, run_manager, config, kwargs))
         answer = await self.engine.as_async().answer(query, self._acall)
         return self._finish(answer)
 

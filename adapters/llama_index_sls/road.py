@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llama_index_instrumentation import get_dispatcher
@@ -38,12 +38,12 @@ class Road:
     def answer(self, query: Query) -> Said:
         """The whole response."""
         answer = self.engine.answer(query, self._call)
-        return _told(query, answer, answer.facts())
+        return _told(answer, chat=_is_chat(query))
 
-    async def aanswer(self, query: Query) -> Said:
-        """The whole response, without blocking."""
+    async def aanswer(self, query: Callable[[], Query], *, chat: bool) -> Said:
+        """The whole response to a query that is made beside the loop."""
         answer = await self.engine.as_async().answer(query, self._acall)
-        return _told(query, answer, answer.facts())
+        return _told(answer, chat=chat)
 
     def stream(self, query: Query) -> Generator[Said, None, None]:
         """The response in chunks, each with the decision; what it cost is told by the last."""
@@ -83,8 +83,12 @@ class Road:
         return answer_of(said)
 
     async def _acall(self, candidate: Candidate, query: Query) -> Answer:
+        clock, beside = self.engine.parts.clock, self.engine.as_async().beside
+        start_s = clock()
         said = await self.ready(candidate, query).aanswer()
-        return answer_of(said)
+        took_s = clock() - start_s
+        await beside.go_on()
+        return replace(answer_of(said), latency_s=took_s)
 
 
 class _Route:
@@ -110,9 +114,9 @@ def _is_chat(query: Query) -> bool:
     return turn_of(query).prompt is None
 
 
-def _told(query: Query, answer: Answer, facts: Facts) -> Said:
+def _told(answer: Answer, *, chat: bool) -> Said:
     """The response with its decision on it, of which handlers are told as well."""
-    said = response_of(answer, chat=_is_chat(query))
+    said, facts = response_of(answer, chat=chat), answer.facts()
     _announce(facts, active_span_id.get(), said)
     return stamped(said, facts)
 

@@ -32,6 +32,7 @@ from llama_index_sls.metadata import metadata_of, too_small
 from llama_index_sls.road import Road
 from llama_index_sls.toolcalls import tool_calls_of
 from llama_index_sls.turns import ToolRequest, Turn, query_of, turn_of, with_strength
+from llama_index_sls.turnwise import turnwise
 from sls_plugins.engine import Engine, StreamPolicy
 from sls_plugins.engine.calls import TASK, TENANT, Labels, labels_of
 from sls_plugins.errors import UnknownCandidateError
@@ -137,18 +138,21 @@ class SLSRouterLLM(FunctionCallingLLM):
         query = self._query(kwargs, prompt=prompt, formatted=formatted)
         return cast("CompletionResponseGen", self._road.stream(query))
 
+    @turnwise
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """`chat` without blocking."""
-        query = await self._aquery(kwargs, messages=messages)
-        return cast("ChatResponse", await self._road.aanswer(query))
+        query = partial(self._query, kwargs, messages=messages)
+        return cast("ChatResponse", await self._road.aanswer(query, chat=True))
 
+    @turnwise
     async def acomplete(
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponse:
         """`complete` without blocking."""
-        query = await self._aquery(kwargs, prompt=prompt, formatted=formatted)
-        return cast("CompletionResponse", await self._road.aanswer(query))
+        query = partial(self._query, kwargs, prompt=prompt, formatted=formatted)
+        return cast("CompletionResponse", await self._road.aanswer(query, chat=False))
 
+    @turnwise
     async def astream_chat(
         self, messages: Sequence[ChatMessage], **kwargs: Any
     ) -> ChatResponseAsyncGen:
@@ -156,6 +160,7 @@ class SLSRouterLLM(FunctionCallingLLM):
         query = await self._aquery(kwargs, messages=messages)
         return cast("ChatResponseAsyncGen", self._road.astream(query))
 
+    @turnwise
     async def astream_complete(
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponseAsyncGen:
@@ -250,7 +255,7 @@ class SLSRouterLLM(FunctionCallingLLM):
     async def _aquery(self, kwargs: Mapping[str, Any], **asked: Any) -> Query:
         """`_query` beside the loop, for it counts tokens; it sees the caller's tags."""
         work = partial(copy_context().run, self._query, kwargs, **asked)
-        return await self.engine.as_async().in_thread(work)
+        return await self.engine.as_async().beside.run(work)
 
     def _strangers(self) -> frozenset[str]:
         """Candidates that joined the engine later, of which this router has no LLM."""

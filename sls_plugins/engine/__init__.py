@@ -1,6 +1,7 @@
 """Drives requests: blocking, async, and streaming."""
 
 from sls_plugins.engine.asynchronous import AsyncEngine
+from sls_plugins.engine.beside import Beside
 from sls_plugins.engine.blocking import Engine
 from sls_plugins.engine.stream_hosts import (
     AsyncStreamHost,
@@ -15,6 +16,7 @@ __all__ = [
     "AsyncAnswerStream",
     "AsyncEngine",
     "AsyncStreamHost",
+    "Beside",
     "Engine",
     "ResumingHost",
     "StreamHost",

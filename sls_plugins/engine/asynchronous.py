@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Protocol, TypeVar
-from weakref import WeakKeyDictionary
 
 from sls_plugins import flow
 from sls_plugins.engine.batch import AsyncBatchPlan
+from sls_plugins.engine.beside import Beside
 from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.desk import AsyncEngineCache
 from sls_plugins.engine.retries import call_again_async
@@ -27,10 +27,6 @@ __all__ = ["AsyncEngine"]
 
 ChunkT = TypeVar("ChunkT")
 ResultT = TypeVar("ResultT")
-THREADS = 8
-IN_FLIGHT = 16
-"""How much work is handed to the threads at once. The rest waits in line, so that the loop never
-has the results of hundreds of requests to go through before it comes round."""
 
 
 class Blocking(Protocol):
@@ -46,18 +42,17 @@ class AsyncEngine:
     """`Engine` for async hosts: encoding and the database run in a few threads of its own.
 
     It shares cache, learnt state and budget with the engine it is made from; `Engine.as_async`
-    gives one that lives as long as the engine.
+    gives one that lives as long as the engine. `beside` are its threads: hosts that do work
+    on the loop before they ask await `beside.begin()` first, so that a thousand calls at once leave
+    the loop free.
     """
 
     def __init__(self, engine: Blocking) -> None:
         """Wrap an engine; no thread is started before it is needed."""
         self.parts = engine.parts
         self._close = engine.close
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sls")
-        self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
-            WeakKeyDictionary()
-        )
-        self.cache = AsyncEngineCache(engine.parts, self.in_thread)
+        self.beside = Beside()
+        self.cache = AsyncEngineCache(engine.parts, self.beside.run)
 
     @property
     def candidates(self) -> Roster:
@@ -73,20 +68,23 @@ class AsyncEngine:
         planned = await self._drive(flow.plan(self.parts, query), _no_call)
         return planned if isinstance(planned, CacheHit) else planned.decision
 
-    async def answer(self, query: Query, call: AsyncCall) -> Answer:
+    async def answer(self, query: Query | Callable[[], Query], call: AsyncCall) -> Answer:
         """The whole flow; `await call(candidate, query)` makes the call.
 
-        Raises NoCandidateLeft, with every cause, or BudgetExhausted. Cancelling gives back what
-        was reserved.
+        A query that takes work to make may be given as what makes it, beside the loop. Raises
+        NoCandidateLeft, with every cause, or BudgetExhausted. Cancelling gives back what was
+        reserved.
         """
-        return await self._drive(flow.answer(self.parts, query), call)
+        if isinstance(query, Query):
+            return await self._drive(flow.answer(self.parts, query), call)
+        return await self._drive(_made(self.parts, copy_context(), query), call)
 
     def stream(
         self, query: Query, host: AsyncStreamHost[ChunkT], policy: StreamPolicy = RAISES
     ) -> AsyncAnswerStream[ChunkT]:
         """The whole flow, chunk by chunk."""
         steps = flow.answer(self.parts, query)
-        return AsyncAnswerStream(self.parts, steps, host, self.in_thread, policy)
+        return AsyncAnswerStream(self.parts, steps, host, self.beside.run, policy)
 
     async def schedule(
         self,
@@ -103,7 +101,7 @@ class AsyncEngine:
         def plan() -> flow.Batch:
             return flow.Batch(self.parts, flow.lay_out(self.parts, queries, name), aim)
 
-        batch = await self.in_thread(plan)
+        batch = await self.beside.run(plan)
         return AsyncBatchPlan(batch, len(queries), name, self._work)
 
     async def _work(self, work: flow.Planned, call: AsyncCall) -> Answer:
@@ -111,7 +109,7 @@ class AsyncEngine:
 
     async def record(self, decision_id: str, answer: Answer) -> None:
         """Tell what came of a decision of `plan`."""
-        await self.in_thread(partial(flow.record, self.parts, decision_id, answer))
+        await self.beside.run(partial(flow.record, self.parts, decision_id, answer))
 
     async def feedback(
         self,
@@ -130,11 +128,11 @@ class AsyncEngine:
             weight=weight,
             id=feedback_id,
         )
-        await self.in_thread(partial(flow.feedback, self.parts, told))
+        await self.beside.run(partial(flow.feedback, self.parts, told))
 
     async def revoke(self, decision_id: str) -> None:
         """Never again serve the stored answer that this decision made or used."""
-        await self.in_thread(partial(flow.revoke, self.parts, decision_id))
+        await self.beside.run(partial(flow.revoke, self.parts, decision_id))
 
     async def close(self) -> None:
         """Close the engine: save what was learnt; let go of files and threads."""
@@ -143,28 +141,13 @@ class AsyncEngine:
 
     def stop(self) -> None:
         """Let go of the threads, once they have done what they were given."""
-        self._pool.shutdown(wait=True)
-
-    async def in_thread(self, work: Callable[[], ResultT]) -> ResultT:
-        """Run blocking work in the engine's threads, when its turn comes.
-
-        If cancelled while it runs, wait for it first, so that nothing leaks.
-        """
-        loop = asyncio.get_running_loop()
-        slots = self._slots.setdefault(loop, asyncio.Semaphore(IN_FLIGHT))
-        async with slots:
-            job = loop.run_in_executor(self._pool, work)
-            try:
-                return await asyncio.shield(job)
-            except asyncio.CancelledError:
-                await asyncio.wait([job])
-                raise
+        self.beside.stop()
 
     async def _drive(self, steps: Generator[flow.Effect, Any, ResultT], call: AsyncCall) -> ResultT:
         """Drive the flow to its end: waits on the loop, all between them in one go in a thread."""
         ahead = partial(to_wait, self.parts, steps)
         try:
-            step = await self.in_thread(partial(ahead, partial(next, steps)))
+            step = await self.beside.run(partial(ahead, partial(next, steps)))
             while not isinstance(step, Ended):
                 try:
                     told = await self._wait(step, call)
@@ -172,7 +155,7 @@ class AsyncEngine:
                     begin: Callable[[], flow.Effect] = partial(steps.throw, error)
                 else:
                     begin = partial(steps.send, told)
-                step = await self.in_thread(partial(ahead, begin))
+                step = await self.beside.run(partial(ahead, begin))
             return step.value
         finally:
             steps.close()
@@ -187,6 +170,13 @@ class AsyncEngine:
                 return await call(effect.candidate, effect.query)
 
         return await call_again_async(self.parts.health.rules, attempt)
+
+
+def _made(
+    parts: flow.Parts, context: Context, make: Callable[[], Query]
+) -> Generator[flow.Effect, Any, Answer]:
+    """The flow of a query that is made when it begins, in the caller's context."""
+    return (yield from flow.answer(parts, context.run(make)))
 
 
 async def _no_call(candidate: Candidate, query: Query) -> Answer:

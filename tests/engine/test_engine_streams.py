@@ -164,20 +164,20 @@ async def test_an_async_stream_cancelled_while_waiting_settles(make_engine):
 async def test_async_answers_run_side_by_side(make_engine):
     """A hundred calls wait together, not one after the other, and each is charged once."""
     engine = make_engine(budget=Budget(price=10.0, usd=100.0))
-    running = peak = 0
+    waiting, all_wait = 0, asyncio.Event()
 
     async def call(candidate: Candidate, query: Query) -> Answer:
-        nonlocal running, peak
-        running += 1
-        peak = max(peak, running)
-        await asyncio.sleep(0.05)
-        running -= 1
+        nonlocal waiting
+        waiting += 1
+        if waiting == 100:
+            all_wait.set()
+        await all_wait.wait()
         return joined([query.text])
 
     answers = await asyncio.gather(
         *(engine.as_async().answer(Query(text=f"question {n}"), call) for n in range(100))
     )
-    assert peak > 10
+    assert len(answers) == 100
     purse = engine.parts.ledger.purse()
     assert purse.spent_usd == pytest.approx(sum(answer.cost_usd for answer in answers))
     assert purse.reserved_usd == 0.0
