@@ -12,6 +12,7 @@ from threading import RLock
 from typing import Any
 
 from sls_plugins.cache import CachePolicy, SemanticCache
+from sls_plugins.cache.witnesses import Witnesses
 from sls_plugins.encoder.memo import MemoEncoder
 from sls_plugins.encoder.shelf import ShelfEncoder
 from sls_plugins.engine import Engine
@@ -100,10 +101,11 @@ class _Assembly:
         aim = self.settings.budget.model_dump(exclude={"usd", "window", "cache_at_cap"})
         scheduler = self._make("scheduler", self.settings.scheduler, context, aim)
         cache, index = self._cache(context, stores, encoder)
+        witnesses = None if cache is None else Witnesses()
         updates = self._updates(stores, encoder.fingerprint)
         candidates = Offered(self.candidates)
         learner, manager = updates.made(
-            Learning(predictor=predictor, scheduler=scheduler, cache=cache),
+            Learning(predictor=predictor, scheduler=scheduler, cache=cache, witnesses=witnesses),
             lambda: _masked(self._make("predictor", self.settings.predictor, context), stores),
             candidates,
         )
@@ -133,11 +135,10 @@ class _Assembly:
             health=Health(HealthRules(**self.settings.health.model_dump()), self.clock),
             sessions=Sessions(self.clock),
             cache_at_cap=self.settings.budget.cache_at_cap,
+            witnesses=witnesses,
         )
-        background = updates.background(manager, learner)
-        closing = (background, index, stores.database, shelf)
-        closers = [part.close for part in closing if part is not None]
-        return Engine(parts, tuple(closers))
+        closing = (updates.background(manager, learner), index, stores.database, shelf)
+        return Engine(parts, tuple(part.close for part in closing if part is not None))
 
     def _updates(self, stores: Stores, fingerprint: str) -> Updates:
         return Updates(

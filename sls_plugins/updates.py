@@ -39,6 +39,7 @@ class Learning:
     predictor: Predictor
     scheduler: Scheduler
     cache: Cache | None
+    witnesses: Learns | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,8 @@ class Updates:
             "scheduler": Weighed(learning.scheduler, sources),
         }
         cache = learning.cache
+        if learning.witnesses is not None:
+            learners["witnesses"] = Weighed(learning.witnesses, sources)
         learner = self._restored(learners | ({"cache": cache} if cache else {}))
         self._compare_prices(tuple(candidates.values()), reactions, learner.seq)
 

@@ -44,10 +44,14 @@ class Encode:
 
 @dataclass(frozen=True, slots=True)
 class FindExact:
-    """Store: the answer stored under this very text, with its receipt → `CacheHit | None`."""
+    """Store: the answer stored under this very text, with its receipt → `CacheHit | None`.
+
+    With `weigh` an answer that is hardly believed comes as a miss with an offer → `CacheMiss`.
+    """
 
     query: Query
     decision_id: str
+    weigh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import RLock
 
+from sls_plugins.cache.witnesses import Witnesses
 from sls_plugins.flow.flights import Flights
 from sls_plugins.flow.offered import Offered
 from sls_plugins.plugins import Plugins
@@ -39,7 +40,8 @@ class Parts:
     conversation. From P(right) `cache_at_cap` on a stored answer is served when no model can be
     paid. `ids` gives decision ids; `seed` together with such an id drives all its draws.
     Without `flights` nobody waits for another's call. `eraser` forgets rows, `forget_texts` what
-    else is kept of texts; `reports` tells what the cache did.
+    else is kept of texts; `reports` tells what the cache did, `witnesses` how far stored answers
+    are to be believed.
     """
 
     candidates: Offered
@@ -63,6 +65,7 @@ class Parts:
     health: Health
     sessions: Sessions
     cache_at_cap: float = 1.0
+    witnesses: Witnesses | None = None
     flights: Flights | None = None
     eraser: SqlEraser | SeveralErasers | None = None
     reports: SqlCacheReports | None = None

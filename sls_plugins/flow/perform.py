@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sls_plugins.errors import NoCandidateLeft, StorageError
+from sls_plugins.flow.doubting import doubted, outvoted
 from sls_plugins.flow.effects import (
     Board,
     BoardNear,
@@ -52,8 +53,8 @@ def perform(parts: Parts, effect: Effect) -> object:
     match effect:
         case Encode(text):
             result = parts.encoder.encode([text])[0]
-        case FindExact(query, decision_id) if parts.cache is not None:
-            result = _exact(parts, parts.cache, query, decision_id)
+        case FindExact() if parts.cache is not None:
+            result = _exact(parts, parts.cache, effect)
         case FindNear() if parts.cache is not None:
             result = _near(parts, parts.cache, effect)
         case Board() | BoardNear() if parts.flights is not None:
@@ -101,15 +102,19 @@ def _board(parts: Parts, flights: Flights, effect: Board | BoardNear) -> object:
     return flights.board_near(effect.flight, effect.vector, follows)
 
 
-def _exact(parts: Parts, cache: Cache, query: Query, decision_id: str) -> CacheHit | None:
-    """A hit with its receipt; none while the database is away: a model can still be called."""
+def _exact(parts: Parts, cache: Cache, effect: FindExact) -> CacheHit | CacheMiss | None:
+    """A hit with its receipt, or a miss if the stored answer is to be weighed.
+
+    None while the database is away: a model can still be called.
+    """
     try:
-        hit = cache.find_exact(query, decision_id)
+        hit = cache.find_exact(effect.query, effect.decision_id)
     except StorageError as error:
-        _log.error("the cache was not asked for %s: %s", decision_id, error)
+        _log.error("the cache was not asked for %s: %s", effect.decision_id, error)
         return None
-    _noted(parts, query, None, hit)
-    return hit
+    found = doubted(parts, effect.query, hit) if hit is not None and effect.weigh else hit
+    _noted(parts, effect.query, None, found)
+    return found
 
 
 def _near(parts: Parts, cache: Cache, effect: FindNear) -> CacheHit | CacheMiss:
@@ -119,6 +124,8 @@ def _near(parts: Parts, cache: Cache, effect: FindNear) -> CacheHit | CacheMiss:
     except StorageError as error:
         _log.error("the cache was not asked for %s: %s", effect.decision_id, error)
         return CacheMiss(why="the database is away")
+    if effect.weigh and isinstance(found, CacheHit):
+        found = doubted(parts, effect.query, found)
     if effect.weigh and isinstance(found, CacheHit) and found.grey:
         evidence = replace(found.evidence or Evidence(), chance=1.0)  # if refused, truth comes out
         return CacheMiss(
@@ -137,7 +144,7 @@ def _offered(miss: CacheMiss) -> tuple[Estimate, ...]:
     """The stored answer as a candidate: it is right with P(right), and costs nothing."""
     if miss.offer is None:
         return ()
-    quality = miss.offer.p_right
+    quality = max(0.0, miss.offer.p_right - miss.worth)
     return (
         Estimate(
             candidate=CACHE, quality=quality, quality_sd=0.0, cost_usd=0.0, cost_high_usd=0.0,
@@ -220,7 +227,7 @@ def _finish(parts: Parts, effect: Finish) -> None:
     outcome = effect.outcome
     if outcome.cost_usd is not None:
         parts.ledger.settle(effect.reservation_id, outcome.cost_usd)
-    if effect.answer is not None and parts.cache is not None:
+    if effect.answer is not None and parts.cache is not None and not outvoted(parts, outcome):
         try:
             parts.cache.admit(outcome.query, outcome.vector, effect.answer, outcome)
         except StorageError as error:  # the line of the log matters more, and can wait

@@ -62,19 +62,21 @@ def plan(parts: Parts, query: Query) -> Planning:
     decision_id = parts.ids()
     query = query if query.id else replace(query, id=decision_id)
     from_cache = parts.cache is not None and query.cacheable
+    miss: CacheMiss | None = None
     if from_cache:
-        hit: CacheHit | None = yield FindExact(query, decision_id)
-        if hit is not None:
-            parts.plugins.decided(query, hit)
-            return hit
+        same: CacheHit | CacheMiss | None = yield FindExact(query, decision_id, weigh=True)
+        if isinstance(same, CacheHit):
+            parts.plugins.decided(query, same)
+            return same
+        miss = same
     vector = yield Encode(query.text)
-    miss = CacheMiss(why="the cache is off for this query")
-    if from_cache:
-        found: CacheHit | CacheMiss = yield FindNear(query, vector, decision_id, weigh=True)
-        if isinstance(found, CacheHit):
-            parts.plugins.decided(query, found)
-            return found
-        miss = found
+    if from_cache and miss is None:
+        near: CacheHit | CacheMiss = yield FindNear(query, vector, decision_id, weigh=True)
+        if isinstance(near, CacheHit):
+            parts.plugins.decided(query, near)
+            return near
+        miss = near
+    miss = miss or CacheMiss(why="the cache is off for this query")
     decided: Planned | CacheHit = yield Decide(query, vector, decision_id, miss)
     if isinstance(decided, CacheHit):
         parts.plugins.decided(query, decided)

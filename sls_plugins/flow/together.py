@@ -55,11 +55,13 @@ def plan_together(parts: Parts, query: Query, boarding: Boarding) -> Together:
     """
     decision_id = parts.ids()
     query = query if query.id else replace(query, id=decision_id)
-    found: CacheHit | Answer | Planned | None
+    found: CacheHit | CacheMiss | Answer | Planned | None
     found = yield from _same(parts, query, decision_id, boarding)
-    if found is None:
+    if found is None or isinstance(found, CacheMiss):
         vector: Vector = yield Encode(query.text)
-        near = yield from _alike(parts, query, vector, decision_id, boarding)
+        near: CacheHit | CacheMiss | Answer = found or CacheMiss(why="")
+        if found is None:
+            near = yield from _alike(parts, query, vector, decision_id, boarding)
         found = (
             near
             if not isinstance(near, CacheMiss)
@@ -74,12 +76,15 @@ def plan_together(parts: Parts, query: Query, boarding: Boarding) -> Together:
 
 def _same(
     parts: Parts, query: Query, decision_id: str, boarding: Boarding
-) -> Generator[Effect, Any, CacheHit | Answer | None]:
-    """The answer to this very text, stored or on its way; None to go on."""
+) -> Generator[Effect, Any, CacheHit | CacheMiss | Answer | None]:
+    """The answer to this very text, stored or on its way; None to go on.
+
+    A miss is an answer that is hardly believed: several may then ask at once, which tells most.
+    """
     assert parts.flights is not None
     for _ in range(TRIES):
         landings = parts.flights.landings
-        hit: CacheHit | None = yield FindExact(query, decision_id)
+        hit: CacheHit | CacheMiss | None = yield FindExact(query, decision_id, weigh=True)
         if hit is not None:
             return hit
         flight, leads = yield Board(query)

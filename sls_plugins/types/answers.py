@@ -240,7 +240,8 @@ class CacheHit:
 class CacheMiss:
     """No stored answer may be served; the nearest one is kept, to learn from the fresh answer.
 
-    An `offer` is a grey hit, which is a candidate like any other.
+    An `offer` is a grey hit, which is a candidate like any other; `worth` is what it would be worth
+    to find out whether it is right, in quality.
     """
 
     why: str
@@ -249,3 +250,4 @@ class CacheMiss:
     p_right: float | None = None
     evidence: Evidence | None = None
     offer: CacheHit | None = None
+    worth: float = 0.0

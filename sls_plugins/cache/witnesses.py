@@ -1,0 +1,273 @@
+"""Tells how far a stored answer is to be believed: who has given it to such queries, who another.
+
+Queries of one pattern (digits masked) of repeating work have one right answer. What each candidate
+answered is a vote, as good as the candidate was expected to be; grades count for all who said the
+same (after Dawid and Skene, 1979). Only answers that were really given are compared. Whether votes
+tell anything is learnt: by how often candidates agree, and by grades of answers on which there had
+been votes before. Where answers are put in other words each time, nothing is said of any.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sls_plugins.cache.keys import pattern_of, space_of
+from sls_plugins.types import CacheEntry, Outcome, OutcomeKind, Query, Source, State
+
+__all__ = ["Belief", "Witnesses"]
+
+PATTERNS, OPEN = 4096, 8192
+"""Patterns, and answers whose grade may come, that are remembered at most."""
+
+LONGEST = 4000
+"""Characters of a query that are looked at."""
+
+CHANCE_ALIKE = 0.2
+"""How often two wrong answers are the same."""
+
+SURE = 0.97
+"""How far a grade is believed."""
+
+LEAST = 0.05
+"""Expected quality is kept this far from certainty."""
+
+FEW = 3.0
+"""Agreements by chance that are set against those seen."""
+
+ENOUGH = 0.3
+"""Below this trust nothing is said at all."""
+
+FIRST_TRUST, SHARPNESS, FADE = 0.7, 4.0, 0.998
+"""Trust in votes at first; how fast errors of expectation move it; what is kept per grade."""
+
+FINDING_OUT, HORIZON = 1.0, 10
+"""Worth of knowing, per later use; uses ahead that count at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belief:
+    """P(a stored answer is right), and what finding out more would be worth (quality)."""
+
+    right: float
+    worth: float
+
+
+@dataclass(slots=True)
+class _Case:
+    """One pattern: votes (answer, expected quality) by candidate, grades by answer, looks."""
+
+    votes: dict[str, tuple[int, float]] = field(default_factory=dict)
+    grades: dict[int, tuple[float, float]] = field(default_factory=dict)
+    looks: int = 0
+    posterior: dict[int, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An answer whose grade may come: its case, itself, expected quality without and with votes."""
+
+    case: int
+    answer: int
+    expected: float
+    believed: float | None
+
+
+class Witnesses:
+    """Votes on the answers to repeating queries, read from the log; memory is bounded."""
+
+    def __init__(self) -> None:
+        """Nothing was answered yet."""
+        self._cases: dict[int, _Case] = {}
+        self._open: dict[str, _Open] = {}
+        self._pairs = [0.0, 0.0]  # votes that agreed; that would have, if right answers are alike
+        self._losses = [0.0, math.log(FIRST_TRUST / (1.0 - FIRST_TRUST))]  # with votes, without
+
+    @property
+    def trust(self) -> float:
+        """How much votes tell (0…1): as far as right answers are alike, and grades bear out."""
+        alike = min(1.0, self._pairs[0] / (self._pairs[1] + FEW))
+        worse = min(self._losses[0] - self._losses[1], 50.0)
+        borne_out = 1.0 / (1.0 + math.exp(worse))
+        return alike * borne_out
+
+    def believe(self, query: Query, entry: CacheEntry) -> Belief | None:
+        """What is thought of a stored answer to this query; None if votes tell nothing of it."""
+        case, trust = self._cases.get(_case_of(query)), self.trust
+        if case is None or trust < ENOUGH:
+            return None
+        case.looks += 1
+        answer = _name(entry.answer.text)
+        chances = _posterior(case)
+        if answer not in chances:
+            return None
+        right = chances[answer]
+        worth = trust * FINDING_OUT * right * (1.0 - right) * min(case.looks, HORIZON)
+        return Belief(right=right, worth=worth)
+
+    def outvoted(self, outcome: Outcome) -> bool:
+        """Another answer to such queries is probably right, and likelier than this fresh one."""
+        case = self._cases.get(_case_of(outcome.query))
+        if case is None or outcome.estimate is None or self.trust < ENOUGH:
+            return False
+        chances = dict(_posterior(case))
+        mine = chances.pop(_name(outcome.answer_text), outcome.estimate.quality)
+        return max(chances.values(), default=0.0) > max(0.5, mine)
+
+    def learn_one(self, outcome: Outcome) -> None:
+        """Take in a candidate's answer, or a grade of an answer."""
+        if outcome.kind is OutcomeKind.ANSWERED and outcome.source is Source.MODEL:
+            self._vote(outcome)
+        if outcome.quality is not None and outcome.kind is not OutcomeKind.FAILED:
+            from_cache = outcome.source is Source.CACHE
+            known = self._open.get((outcome.entry_id or "") if from_cache else outcome.decision_id)
+            if known is not None:
+                self._grade(known, outcome.quality, min(1.0, outcome.weight), from_cache=from_cache)
+
+    def _vote(self, outcome: Outcome) -> None:
+        if outcome.estimate is None or not outcome.answer_text:
+            return
+        place, answer = _case_of(outcome.query), _name(outcome.answer_text)
+        case = self._cases.setdefault(place, _Case())
+        while len(self._cases) > PATTERNS:
+            del self._cases[next(iter(self._cases))]
+        expected = min(max(outcome.estimate.quality, LEAST), 1.0 - LEAST)
+        others = [vote for name, vote in case.votes.items() if name != outcome.candidate]
+        for other, quality in others:
+            self._pairs[0] += float(other == answer)
+            self._pairs[1] += expected * quality
+        told = bool(others or case.grades)
+        before = case.votes.get(outcome.candidate)
+        if before is None or before[0] != answer:
+            case.votes[outcome.candidate] = (answer, expected)
+            case.posterior = None
+        believed = _posterior(case)[answer] if told else None
+        self._open[outcome.decision_id] = _Open(place, answer, expected, believed)
+        while len(self._open) > OPEN:
+            del self._open[next(iter(self._open))]
+
+    def _grade(self, known: _Open, quality: float, weight: float, *, from_cache: bool) -> None:
+        """A grade counts for everybody who said the same; it also tells what votes are worth."""
+        if known.believed is not None and not from_cache:
+            for side, expected in enumerate((known.believed, known.expected)):
+                loss = weight * SHARPNESS * (quality - expected) ** 2
+                self._losses[side] = FADE * self._losses[side] + loss
+        case = self._cases.get(known.case)
+        if case is not None:
+            good, bad = case.grades.get(known.answer, (0.0, 0.0))
+            case.grades[known.answer] = (good + weight * quality, bad + weight * (1.0 - quality))
+            case.posterior = None
+
+    def save(self) -> State:
+        """All of it, as arrays."""
+        votes = [
+            (place, answer, expected, name)
+            for place, case in self._cases.items()
+            for name, (answer, expected) in case.votes.items()
+        ]
+        grades = [
+            (place, answer, *told)
+            for place, case in self._cases.items()
+            for answer, told in case.grades.items()
+        ]
+        opened = list(self._open.values())
+        return {
+            "cases": np.array(list(self._cases), dtype=np.int64),
+            "looks": np.array([case.looks for case in self._cases.values()], dtype=np.int64),
+            "voted": np.array([one[:2] for one in votes], dtype=np.int64).reshape(-1, 2),
+            "expected": np.array([one[2] for one in votes], dtype=np.float64),
+            "voters": np.array([one[3] for one in votes], dtype=np.str_),
+            "graded": np.array([one[:2] for one in grades], dtype=np.int64).reshape(-1, 2),
+            "grades": np.array([one[2:] for one in grades], dtype=np.float64).reshape(-1, 2),
+            "open_ids": np.array(list(self._open), dtype=np.str_),
+            "open": np.array([(one.case, one.answer) for one in opened], np.int64).reshape(-1, 2),
+            "open_expected": np.array(
+                [(one.expected, _number(one.believed)) for one in opened], np.float64
+            ).reshape(-1, 2),
+            "sums": np.array([*self._pairs, *self._losses]),
+        }
+
+    def load(self, state: State) -> None:
+        """Restore what `save` gave; an empty state is the beginning."""
+        self._cases, self._open = {}, {}
+        if "sums" not in state:
+            return
+        sums = [float(one) for one in state["sums"].tolist()]
+        self._pairs, self._losses = sums[:2], sums[2:]
+        for place, looks in zip(state["cases"].tolist(), state["looks"].tolist(), strict=True):
+            self._cases[int(place)] = _Case(looks=int(looks))
+        voted = zip(_rows(state, "voted"), state["expected"].tolist(), state["voters"], strict=True)
+        for (place, answer), expected, name in voted:
+            self._cases[int(place)].votes[str(name)] = (int(answer), float(expected))
+        graded = zip(_rows(state, "graded"), _rows(state, "grades"), strict=True)
+        for (place, answer), (good, bad) in graded:
+            self._cases[int(place)].grades[int(answer)] = (float(good), float(bad))
+        opened = zip(
+            state["open_ids"], _rows(state, "open"), _rows(state, "open_expected"), strict=True
+        )
+        for name, (place, answer), (expected, believed) in opened:
+            known = None if believed < 0.0 else float(believed)
+            self._open[str(name)] = _Open(int(place), int(answer), float(expected), known)
+
+
+def _posterior(case: _Case) -> dict[int, float]:
+    """P(this answer is the right one) of every answer; what is left is that none of them is."""
+    if case.posterior is None:
+        said: dict[int, list[float]] = {answer: [] for answer in case.grades}
+        for answer, expected in case.votes.values():
+            said.setdefault(answer, []).append(expected)
+        wrong = {answer: _if_wrong(case, answer, votes) for answer, votes in said.items()}
+        none = sum(wrong.values())
+        logs = {
+            answer: none - wrong[answer] + _if_right(case, answer, votes)
+            for answer, votes in said.items()
+        }
+        top = max((none, *logs.values()))
+        powers = {answer: math.exp(log - top) for answer, log in logs.items()}
+        total = math.exp(none - top) + sum(powers.values())
+        case.posterior = {answer: power / total for answer, power in powers.items()}
+    return case.posterior
+
+
+def _if_right(case: _Case, answer: int, votes: list[float]) -> float:
+    """Logarithm of how likely these votes and grades are for a right answer."""
+    good, bad = case.grades.get(answer, (0.0, 0.0))
+    told = good * math.log(SURE) + bad * math.log(1.0 - SURE)
+    return told + sum(math.log(one) for one in votes)
+
+
+def _if_wrong(case: _Case, answer: int, votes: list[float]) -> float:
+    """The same for a wrong one: the first to err says something new, others may say the same."""
+    good, bad = case.grades.get(answer, (0.0, 0.0))
+    told = good * math.log(1.0 - SURE) + bad * math.log(SURE)
+    if votes:
+        told += math.log(1.0 - CHANCE_ALIKE) + (len(votes) - 1) * math.log(CHANCE_ALIKE)
+    return told + sum(math.log(1.0 - one) for one in votes)
+
+
+def _case_of(query: Query) -> int:
+    """A stable name of the query's space and pattern."""
+    space = space_of(query)
+    return _digest(space.tenant, space.scope, pattern_of(query.text[:LONGEST]))
+
+
+def _name(answer: str) -> int:
+    """A stable name of an answer; blanks do not count."""
+    return _digest(*answer.split())
+
+
+def _digest(*parts: str) -> int:
+    joined = "\x1f".join(parts).encode(errors="surrogatepass")
+    return int.from_bytes(hashlib.blake2b(joined, digest_size=8).digest(), "little") >> 1
+
+
+def _number(value: float | None) -> float:
+    return -1.0 if value is None else value
+
+
+def _rows(state: State, name: str) -> Iterator[list[float]]:
+    yield from state[name].tolist()

@@ -1,0 +1,139 @@
+"""How far stored answers are believed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sls_plugins.cache.witnesses import Belief, Witnesses
+from sls_plugins.types import Answer, CacheEntry, Estimate, Outcome, OutcomeKind, Query, Space
+
+
+def said(number: int, candidate: str, text: str, *, quality: float | None = None) -> Outcome:
+    """A candidate's answer to a line of one pattern; with a quality, the grade of that answer."""
+    return Outcome(
+        decision_id=str(number),
+        query=Query(text=f"session {number} closed", task="logs"),
+        vector=None,
+        candidate=candidate,
+        kind=OutcomeKind.ANSWERED if quality is None else OutcomeKind.GRADED,
+        quality=quality,
+        answer_text=text,
+        estimate=Estimate(
+            candidate=candidate, quality=0.7, quality_sd=0.1, cost_usd=1e-4, cost_high_usd=2e-4
+        ),
+    )
+
+
+def believed(witnesses: Witnesses, text: str) -> Belief | None:
+    """What is thought of this answer to one more line of the pattern."""
+    entry = CacheEntry(
+        id="e", space=Space(), key="k", query_id="q", text="session 0 closed",
+        answer=Answer(text=text),
+    )  # fmt: skip
+    return witnesses.believe(Query(text="session 77 closed", task="logs"), entry)
+
+
+def acquainted() -> Witnesses:
+    """Candidates that often agreed on other patterns, so that votes are known to tell something."""
+    witnesses = Witnesses()
+    for number in range(40):
+        for name in ("one", "other"):
+            line = said(1000 + number, name, f"template {number}")
+            query = Query(text=f"{'word ' * number} closed", task="logs")
+            witnesses.learn_one(replaced(line, query))
+    return witnesses
+
+
+def replaced(line: Outcome, query: Query) -> Outcome:
+    """The same line about another query."""
+    return Outcome(
+        decision_id=line.decision_id, query=query, vector=None, candidate=line.candidate,
+        kind=line.kind, answer_text=line.answer_text, estimate=line.estimate,
+    )  # fmt: skip
+
+
+def right(witnesses: Witnesses, text: str) -> float:
+    """How likely this answer is right."""
+    found = believed(witnesses, text)
+    assert found is not None
+    return found.right
+
+
+def test_an_answer_that_two_candidates_gave_is_believed_more_than_one_that_one_gave() -> None:
+    """Agreement speaks for an answer, another answer against it; finding out loses its worth."""
+    witnesses = acquainted()
+    witnesses.learn_one(said(1, "one", "session <*> closed"))
+    alone = believed(witnesses, "session <*> closed")
+    witnesses.learn_one(said(2, "other", "session  <*> closed"))
+    both = believed(witnesses, "session <*> closed")
+    witnesses.learn_one(said(3, "third", "session 3 closed"))
+    assert alone is not None
+    assert both is not None
+    assert alone.right < 0.8
+    assert both.right > 0.93
+    assert both.worth < alone.worth
+    assert right(witnesses, "session <*> closed") < both.right
+    assert right(witnesses, "session 3 closed") < 0.2
+
+
+def test_one_grade_teaches_all_queries_of_the_pattern() -> None:
+    """An answer graded bad once is hardly believed for any line; one graded good is."""
+    for quality, low, high in ((0.0, 0.0, 0.2), (1.0, 0.95, 1.0)):
+        witnesses = acquainted()
+        witnesses.learn_one(said(1, "one", "session <*> closed"))
+        witnesses.learn_one(said(1, "one", "session <*> closed", quality=quality))
+        assert low <= right(witnesses, "session <*> closed") <= high
+
+
+def test_the_same_candidate_counts_once() -> None:
+    """Who repeats himself is no second witness."""
+    witnesses = acquainted()
+    witnesses.learn_one(said(1, "one", "session <*> closed"))
+    before = right(witnesses, "session <*> closed")
+    witnesses.learn_one(said(2, "one", "session <*> closed"))
+    assert right(witnesses, "session <*> closed") == before
+
+
+def test_answers_in_other_words_each_time_are_not_judged() -> None:
+    """Where candidates never agree word for word, nothing is said of any stored answer."""
+    witnesses = Witnesses()
+    for number in range(60):
+        witnesses.learn_one(said(number, f"candidate {number % 3}", f"in words of mine {number}"))
+    assert believed(witnesses, "in words of mine 59") is None
+
+
+def test_grades_that_contradict_the_votes_end_the_trust_in_them() -> None:
+    """If what all agree on is graded bad again and again, votes are no longer listened to."""
+    witnesses = acquainted()
+    trusted = witnesses.trust
+    for number in range(400):
+        witnesses.learn_one(said(number, f"candidate {number % 2}", "all say so"))
+        if number > 1:
+            witnesses.learn_one(said(number, f"candidate {number % 2}", "all say so", quality=0.0))
+            witnesses.learn_one(said(number, f"candidate {number % 2}", "all say so", quality=1.0))
+    assert witnesses.trust < trusted
+
+
+def test_a_fresh_answer_is_outvoted_by_one_that_is_probably_right() -> None:
+    """Two that agree outvote a third; alone nobody is outvoted."""
+    witnesses = acquainted()
+    third = said(3, "third", "session 3 closed")
+    assert not witnesses.outvoted(third)
+    witnesses.learn_one(said(1, "one", "session <*> closed"))
+    witnesses.learn_one(said(2, "other", "session <*> closed"))
+    assert witnesses.outvoted(third)
+
+
+def test_what_was_learnt_survives_save_and_load() -> None:
+    """A restored learner believes the same, and knows the answers whose grade is to come."""
+    witnesses, other = acquainted(), Witnesses()
+    witnesses.learn_one(said(1, "one", "session <*> closed"))
+    witnesses.learn_one(said(2, "other", "session <*> closed"))
+    other.load(witnesses.save())
+    for one in (witnesses, other):
+        one.learn_one(said(2, "other", "session <*> closed", quality=0.0))
+    assert believed(other, "session <*> closed") == believed(witnesses, "session <*> closed")
+    for name, array in witnesses.save().items():
+        assert np.array_equal(array, other.save()[name]), name
+    other.load({})
+    assert believed(other, "session <*> closed") is None
