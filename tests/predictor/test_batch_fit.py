@@ -11,6 +11,7 @@ import pytest
 from sls_plugins.errors import InputError, InvalidFeedbackError, InvalidQueryError, SettingsError
 from sls_plugins.plugins import Plugins
 from sls_plugins.predictor.batch import FittedPredictor, Pooled, labels_of, rows_of, serving
+from sls_plugins.predictor.batch.boosted import Boosted
 from sls_plugins.predictor.batch.cpls import CPLS, CPLSOptions, aligned
 from sls_plugins.predictor.batch.forest import Forest, ForestOptions
 from sls_plugins.predictor.batch.lending import lent
@@ -202,13 +203,42 @@ def test_surface_numbers_are_those_of_the_text() -> None:
 
 
 def test_well_chosen_queries_stand_for_all_patterns() -> None:
-    """With as many probes as there are patterns each pattern has one; no label is looked at."""
+    """As many probes as there are patterns go to one each, before any has a second."""
     queries = [Query(text=f"{word} {i}") for word in ("open", "close", "read") for i in range(9)]
     vectors = unit_rows(np.random.default_rng(0).standard_normal((27, DIMENSION)))
     rows = rows_of(queries, vectors, DIMENSION)
     chosen = well_chosen(rows, 5)
-    assert len(chosen) == 3
-    assert len(np.unique(rows.pattern[chosen])) == 3
+    assert len(np.unique(chosen)) == 5
+    assert len(np.unique(rows.pattern[chosen[:3]])) == 3
+
+
+def test_a_frequent_pattern_is_worth_a_second_probe() -> None:
+    """What comes two hundred times is labelled more than once before what comes once is at all."""
+    texts = [f"open file {i}" for i in range(200)] + ["quite another thing"]
+    vectors = unit_rows(np.random.default_rng(0).standard_normal((201, DIMENSION)))
+    rows = rows_of([Query(text=text) for text in texts], vectors, DIMENSION)
+    assert (well_chosen(rows, 3) < 200).all()
+
+
+def test_boosted_trees_find_what_depends_on_two_numbers_at_once() -> None:
+    """Where a candidate is good only at long texts with digits, trees see it, and come back."""
+    rng = np.random.default_rng(1)
+    long, digits = rng.random(600) < 0.5, rng.random(600) < 0.5
+    texts = [
+        f"{'many words indeed ' * (9 if one else 1)}{'1234' if two else 'none'}"
+        for one, two in zip(long, digits, strict=True)
+    ]
+    vectors = unit_rows(rng.standard_normal((600, DIMENSION)))
+    rows = rows_of([Query(text=text) for text in texts], vectors, DIMENSION)
+    quality = np.column_stack((long == digits, np.full(600, 0.5))).astype(float)
+    trees = Boosted()
+    trees.fit(rows, quality - quality.mean(axis=0))
+    said = trees.expect(rows)
+    assert (said[long == digits, 0] > 0.2).all()
+    assert (said[long != digits, 0] < -0.2).all()
+    other = Boosted()
+    other.load("trees", trees.save("trees"))
+    assert np.array_equal(other.expect(rows), said)
 
 
 def test_a_newcomer_borrows_from_those_it_agrees_with() -> None:

@@ -11,9 +11,9 @@ from sls_plugins.evaluation.labelled import Labelled, interval, load_labelled
 from sls_plugins.evaluation.metrics import mean_interval
 from sls_plugins.evaluation.study import Advance, StudyReport, StudySetup, Table
 from sls_plugins.predictor.batch import Labels, Stacked
-from sls_plugins.predictor.batch.nearby import Nearest, Ridge
+from sls_plugins.predictor.batch.nearby import Clusters, Nearest, Ridge
 
-__all__ = ["apgr", "run"]
+__all__ = ["METHODS", "apgr", "run"]
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -75,6 +75,19 @@ def _nearest(train: Labels, test: Labels, seed: int) -> Floats:  # noqa: ARG001 
     return nearest.expect(test.rows.vectors)
 
 
+def _plain(train: Labels, test: Labels, seed: int) -> Floats:
+    """Ridge, kNN and clusters, each brought to the same spread, added up."""
+    clusters = Clusters()
+    clusters.fit(train.rows.vectors, train.quality - train.quality.mean(axis=0))
+    said = (
+        _ridge(train, test, seed),
+        _nearest(train, test, seed),
+        clusters.expect(test.rows.vectors),
+    )
+    apart = [one - one.mean(axis=1, keepdims=True) for one in said]
+    return np.asarray(sum(one / max(float(one.std()), 1e-9) for one in apart))
+
+
 def _stacked(train: Labels, test: Labels, seed: int) -> Floats:
     stack = Stacked(seed)
     stack.fit(train)
@@ -85,6 +98,7 @@ METHODS: dict[str, Gain] = {
     "random": _random,
     "ridge": _ridge,
     "kNN": _nearest,
+    "plain stack of both with clusters": _plain,
     "stacked (ours)": _stacked,
 }
 

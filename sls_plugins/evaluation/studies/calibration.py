@@ -30,6 +30,12 @@ Z90 = 1.6449
 SHUFFLES = 200
 
 
+COLUMNS = (
+    "trace", "aim", "ECE", "ECE if perfect", "ECE, seeds pooled", "covered", "covered if perfect",
+    "excess",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """Expected and real quality of the chosen candidates in the second half of one run."""
@@ -52,9 +58,10 @@ def run(setup: StudySetup, advance: Advance) -> StudyReport:
         raise InputError(f"no routing trace with {ROWS} rows is in {setup.traces}")
     table = Table(
         title=f"Second half of a replay from zero, {len(setup.seeds)} seeds",
-        columns=("trace", "aim", "ECE", "ECE if perfect", "ECE, seeds pooled", "covered", "excess"),
+        columns=COLUMNS,
         rows=tuple(rows),
-        note="ECE: 10 bins of equal count; if perfect: what chance alone makes of it in one run. "
+        note="ECE: 10 bins of equal count; if perfect: what chance alone makes of it in one run, "
+        "were each answer right (1) or wrong (0) with just the probability that was expected. "
         f"covered: share of {BINS} bins whose mean expectation lies within the 90 % interval of "
         "the mean real quality. excess: mean expected less mean real quality (winner's curse).",
     )
@@ -88,13 +95,15 @@ def _row(trace: str, aim: str, found: Sequence[Found]) -> tuple[str | float, ...
     pooled = Found(
         np.concatenate([one.expected for one in found]), np.concatenate([one.real for one in found])
     )
+    by_chance = _by_chance(found[0])
     return (
         trace,
         aim,
         over_seeds([_ece(one) for one in found]),
-        round(_by_chance(found[0]), 4),
+        round(by_chance.ece, 4),
         round(_ece(pooled), 4),
         over_seeds([covered(one.expected, one.real) for one in found], 2),
+        round(by_chance.covered, 2),
         over_seeds([float(one.expected.mean() - one.real.mean()) for one in found]),
     )
 
@@ -103,14 +112,25 @@ def _ece(found: Found) -> float:
     return calibration_error(found.expected.tolist(), found.real.tolist()) or 0.0
 
 
-def _by_chance(found: Found) -> float:
-    """Mean ECE if the real qualities were drawn with the means that were expected."""
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """What a perfect predictor would be measured at, on average over draws."""
+
+    ece: float
+    covered: float
+
+
+def _by_chance(found: Found) -> Chance:
+    """Both figures if the real qualities were drawn with the means that were expected."""
     rng = np.random.default_rng(0)
     draws = [
         Found(found.expected, (rng.random(found.expected.size) < found.expected).astype(float))
         for _ in range(SHUFFLES)
     ]
-    return float(np.mean([_ece(draw) for draw in draws]))
+    return Chance(
+        float(np.mean([_ece(draw) for draw in draws])),
+        float(np.mean([covered(draw.expected, draw.real) for draw in draws[: SHUFFLES // 4]])),
+    )
 
 
 def covered(expected: Floats, real: Floats, bins: int = BINS) -> float:

@@ -181,7 +181,7 @@ class Pooled:
                     head = self._heads[0 if labelled else -1]
                     mean[places], variance[places] = self._ask(head, rows.take(places))
         for one in self._lendings:
-            mean[:, one.column], variance[:, one.column] = one.apply(mean)
+            mean[:, one.column], variance[:, one.column] = one.apply(mean, rows.vectors)
         return Expected(np.clip(mean, 0.0, 1.0), np.sqrt(np.maximum(variance, 1e-8)))
 
     def _ask(self, head: Head, rows: Rows) -> tuple[Floats, Floats]:

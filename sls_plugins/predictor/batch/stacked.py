@@ -1,4 +1,4 @@
-"""Our stack for full labels: pooled process, ridge, nearest queries, clusters.
+"""Our stack for full labels: pooled process, boosted trees, ridge, nearest queries, clusters.
 
 What each counts is learnt on labels that it had not seen. What matters for a choice are differences
 between candidates, so those are what the weights are fitted to.
@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sls_plugins.predictor.batch.boosted import Boosted
 from sls_plugins.predictor.batch.nearby import Clusters, Nearest, Ridge, Singles, turned
 from sls_plugins.predictor.batch.pooled import Pooled
 from sls_plugins.predictor.batch.rows import Expected, Labels, Rows
@@ -52,12 +53,13 @@ class Stacked:
         """`seed` draws the folds and all that the experts draw."""
         self.seed = seed
         self.pooled = Pooled(seed=seed)
+        self.boosted = Boosted(seed=seed)
         self.plain: dict[str, Expert] = {
             "ridge": Ridge(),
             "nearest": Nearest(),
             "clusters": Clusters(),
         }
-        self.weights: Floats = np.full(len(PLAIN) + 1, 1.0 / (len(PLAIN) + 1))
+        self.weights: Floats = np.full(len(PLAIN) + 2, 1.0 / (len(PLAIN) + 2))
         self.average: Floats = np.zeros(0)
         self.centre: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
 
@@ -96,6 +98,7 @@ class Stacked:
         self.centre = labels.rows.vectors.mean(axis=0)
         vectors = turned(labels.rows.vectors[order], self.centre)
         targets = (labels.quality - self.average)[order]
+        self.boosted.fit(labels.rows.take(order), targets)
         for expert in self.plain.values():
             expert.fit(vectors, targets)
 
@@ -103,7 +106,8 @@ class Stacked:
         """What each expert says beyond the candidate's average, shape (experts, n, m)."""
         vectors = turned(rows.vectors, self.centre)
         plain = [self.plain[name].expect(vectors) for name in PLAIN]
-        return np.stack((self.pooled.expect(rows).mean - self.average, *plain))
+        pooled = self.pooled.expect(rows).mean - self.average
+        return np.stack((pooled, self.boosted.expect(rows), *plain))
 
     def expect(self, rows: Rows, cards: Floats | None = None) -> Expected:  # noqa: ARG002
         """Mean and deviation of the expected quality, shape (n, m) each."""
@@ -120,7 +124,7 @@ class Stacked:
             f"{name}.average": filled(self.average),
             f"{name}.centre": self.centre.copy(),
         }
-        state |= self.pooled.save(f"{name}.pooled")
+        state |= self.pooled.save(f"{name}.pooled") | self.boosted.save(f"{name}.boosted")
         for expert_name, expert in self.plain.items():
             state |= expert.save(f"{name}.{expert_name}")
         return state
@@ -131,6 +135,7 @@ class Stacked:
         self.average = opened(state[f"{name}.average"])
         self.centre = np.array(state[f"{name}.centre"], dtype=np.float32)
         self.pooled.load(f"{name}.pooled", state)
+        self.boosted.load(f"{name}.boosted", state)
         for expert_name, expert in self.plain.items():
             expert.load(f"{name}.{expert_name}", state)
 
