@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Protocol, runtime_checkable
 
 from sls_plugins import flow
 from sls_plugins.engine.shadow import Shadow
-from sls_plugins.errors import UnknownDecisionError
+from sls_plugins.errors import InputError, UnknownDecisionError
+from sls_plugins.scheduler import Explored
 from sls_plugins.types import CacheHit, Decision, Event, Feedback, Query
 from sls_plugins.updater import MeanQuality, Refit
 
 __all__ = ["EngineUpdates"]
+
+
+@runtime_checkable
+class Explores(Protocol):
+    """A scheduler that keeps an account of exploring."""
+
+    @property
+    def explored(self) -> Explored:
+        """What it was so far."""
 
 
 class EngineUpdates:
@@ -50,6 +61,17 @@ class EngineUpdates:
     def quality(self) -> MeanQuality:
         """How good called answers were on the whole; reads the whole log."""
         return self._parts.manager.quality()
+
+    def explored(self) -> Explored:
+        """What exploring was since learning began: calls, and what they cost beyond the best value.
+
+        Raises InputError for a scheduler that keeps no account of it.
+        """
+        scheduler = self._parts.scheduler
+        if not isinstance(scheduler, Explores):
+            raise InputError(f"{type(scheduler).__name__} keeps no account of exploring")
+        with self._parts.lock:
+            return scheduler.explored
 
     def shadow(self) -> Shadow:
         """Watch a chain that answers by itself: what would SLS have done, and saved?"""

@@ -20,7 +20,9 @@ class Figures:
 
     `hit_rate` is the share of queries that the cache answered, `wrong_hit_rate` the share of those
     whose answer was wrong. `shares` are the candidates' shares of all queries (the cache's is
-    `hit_rate`). The last three compare predictions with what came, over calls; None if unknown.
+    `hit_rate`). `explored` calls were not the best value, on purpose, and were expected to cost
+    `explored_usd` more in all than those (cheaper ones count 0). The last three compare
+    predictions with what came, over calls; None if unknown.
     """
 
     queries: int
@@ -34,6 +36,8 @@ class Figures:
     wrong_hits: int
     wrong_hit_rate: float
     shares: Mapping[str, float]
+    explored: int
+    explored_usd: float
     predicted_quality: float | None
     calibration_error: float | None
     log_cost_r2: float | None
@@ -57,6 +61,7 @@ def figures_of(decided: Sequence[Decided], candidates: Sequence[str] = ()) -> Fi
     known = [(p, q) for p, q in predicted if p is not None]
     costs = [(row.predicted_cost_usd, row.cost_usd) for row in called]
     paid = [(p, c) for p, c in costs if p is not None]
+    explored = [row.explored_usd for row in called if row.explored_usd is not None]
     names = dict.fromkeys([*candidates, *(name for name in counts if name is not None)])
     return Figures(
         queries=len(decided),
@@ -70,6 +75,8 @@ def figures_of(decided: Sequence[Decided], candidates: Sequence[str] = ()) -> Fi
         wrong_hits=wrong,
         wrong_hit_rate=wrong / len(hits) if hits else 0.0,
         shares={name: counts[name] / len(decided) for name in names},
+        explored=len(explored),
+        explored_usd=sum(max(usd, 0.0) for usd in explored),
         predicted_quality=sum(p for p, _ in known) / len(known) if known else None,
         calibration_error=calibration_error([p for p, _ in known], [q for _, q in known]),
         log_cost_r2=log_r2([p for p, _ in paid], [c for _, c in paid]),

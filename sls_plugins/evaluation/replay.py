@@ -18,6 +18,7 @@ from sls_plugins.evaluation.charges import charge
 from sls_plugins.evaluation.receipts import Receipts
 from sls_plugins.evaluation.results import Decided, ReplayResult
 from sls_plugins.evaluation.traces import RoutingRow
+from sls_plugins.scheduler.selection import explored_usd
 from sls_plugins.types import Answer, CacheHit, Candidate, Query, Source
 
 __all__ = ["ReplayOptions", "in_order", "replay"]
@@ -182,6 +183,7 @@ class _Run:
             predicted_quality=estimate.quality,
             predicted_cost_usd=estimate.cost_usd,
             warm=warm,
+            explored_usd=explored_usd(receipt),
         )
 
     def _expect_grade(self, row: RoutingRow, decision_id: str, quality: float) -> None:

@@ -26,8 +26,9 @@ class Decided:
 
     `candidate` is None when nothing could answer. `quality` is 0…1 as the trace grades it;
     for a hit, 1 or 0. `predicted_quality` is the estimate of the chosen candidate (for a hit, the
-    probability that the stored answer is right). `warm` rows were learnt from but are left out of
-    all figures.
+    probability that the stored answer is right). `explored_usd` is what exploring was expected to
+    cost beyond the best value (None: it was the best value). `warm` rows were learnt from but are
+    left out of all figures.
     """
 
     query_id: str
@@ -40,6 +41,7 @@ class Decided:
     predicted_quality: float | None = None
     predicted_cost_usd: float | None = None
     warm: bool = False
+    explored_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

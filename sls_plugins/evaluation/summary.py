@@ -70,6 +70,10 @@ def facts_of(figures: Figures) -> tuple[Fact, ...]:
         Fact("Hit rate", f"{figures.hit_rate:.1%}"),
         Fact("Wrong hits", f"{figures.wrong_hits} ({figures.wrong_hit_rate:.2%} of hits)"),
     ]
+    if figures.calls:
+        share = figures.explored_usd / figures.cost_usd if figures.cost_usd else 0.0
+        text = f"{figures.explored} calls, for ${figures.explored_usd:.4f} more ({share:.1%})"
+        facts.append(Fact("Exploration", text))
     if figures.unanswered:
         facts.append(Fact("Unanswered", str(figures.unanswered)))
     if figures.predicted_quality is not None:
@@ -98,6 +102,7 @@ def replay_data(
         "calls": figures.calls,
         "unanswered": figures.unanswered,
         "shares": dict(figures.shares),
+        "exploration": {"calls": figures.explored, "usd": figures.explored_usd},
         "predicted_quality": figures.predicted_quality,
         "calibration_error": figures.calibration_error,
         "log_cost_r2": figures.log_cost_r2,

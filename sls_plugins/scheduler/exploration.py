@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SCENARIOS", "Scenarios", "curiosity", "mixed", "uniform"]
+__all__ = ["SCENARIOS", "Explored", "Scenarios", "curiosity", "mixed", "uniform"]
 
 SCENARIOS = 64
 """Propensities are multiples of one in this many."""
@@ -43,6 +45,19 @@ def curiosity(tries: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     shares: NDArray[np.float64] = CURIOSITY * np.sqrt(LEARNING / (LEARNING + tries))
     return shares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explored:
+    """What exploring was: `calls` of `decisions`, expected to cost `usd` beyond the best values.
+
+    `spent_usd` is what all decisions were expected to cost.
+    """
+
+    decisions: int
+    calls: int
+    usd: float
+    spent_usd: float
 
 
 class Scenarios:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from sls_plugins.errors import NoCandidateLeft
 from sls_plugins.protocols import Choice, Context
 from sls_plugins.scheduler.aim import Aim, aim_of
-from sls_plugins.scheduler.exploration import Scenarios
+from sls_plugins.scheduler.exploration import Explored, Scenarios
 from sls_plugins.scheduler.frontier import Hull, hull_of
 from sls_plugins.scheduler.pacing import Pacer
 from sls_plugins.scheduler.safety import Safety
@@ -124,6 +124,12 @@ class LagrangeScheduler:
         if outcome.quality is not None and 0.0 <= outcome.quality <= 1.0:
             self._pacer.grade(outcome.quality)
             self._safety.graded(outcome.query.id, estimate, outcome.quality)
+
+    @property
+    def explored(self) -> Explored:
+        """What exploring was so far, as far as this state reaches back."""
+        decisions, calls, usd, spent_usd = self._safety.account.tolist()
+        return Explored(decisions=int(decisions), calls=int(calls), usd=usd, spent_usd=spent_usd)
 
     def forget(self, candidate: str, share: float) -> None:
         """Let a candidate that has changed be tried again, as if it had hardly been asked."""

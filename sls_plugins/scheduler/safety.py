@@ -64,6 +64,7 @@ class Safety:
         self.flow = np.zeros(2)  # USD spent, weight
         self.seen = 0
         self.fund_usd = 0.0
+        self.account = np.zeros(4)  # decisions, explored ones, USD for these, USD in all
         self._mix: Mix | None = None
         self._until = 0
 
@@ -141,6 +142,13 @@ class Safety:
         self.flow = (1.0 - FADE) * self.flow + (first.cost_usd, 1.0)
         income_usd = self.aim.exploration * float(self.flow[0] / self.flow[1])
         self.fund_usd = min(self.fund_usd + income_usd - more, SAVING * income_usd)
+        explored = first.candidate != best.candidate and best.candidate in picked.names
+        self.account += (
+            1.0,
+            explored,
+            max(0.0, first.cost_usd - best.cost_usd) * explored,
+            first.cost_usd,
+        )
         self.standing.ask(first.candidate)
         if not key:
             return
@@ -180,6 +188,7 @@ class Safety:
             | {
                 f"{name}.flow": self.flow.copy(),
                 f"{name}.fund": np.array([self.fund_usd]),
+                f"{name}.account": self.account.copy(),
                 f"{name}.mix": np.array([mix.first, mix.second], dtype=np.str_),
                 f"{name}.mixed": np.array([mix.share, self.seen, self._until], dtype=np.float64),
                 f"{name}.pending_keys": np.array(list(self.pending), dtype=np.str_),
@@ -193,6 +202,7 @@ class Safety:
         self.duel.load(f"{name}.duel", state)
         self.flow = np.array(state[f"{name}.flow"], dtype=np.float64)
         self.fund_usd = float(state[f"{name}.fund"][0])
+        self.account = np.array(state[f"{name}.account"], dtype=np.float64)
         first, second = (str(one) for one in state[f"{name}.mix"])
         share, seen, until = np.array(state[f"{name}.mixed"], dtype=np.float64).tolist()
         self._mix = Mix(first, second, share) if first else None

@@ -13,7 +13,17 @@ from sls_plugins.errors import InputError
 from sls_plugins.scheduler.exploration import Scenarios, uniform
 from sls_plugins.types import Decision, Estimate
 
-__all__ = ["Picked", "Terms", "choose_again", "credible", "pick", "terms_of", "value_of", "within"]
+__all__ = [
+    "Picked",
+    "Terms",
+    "choose_again",
+    "credible",
+    "explored_usd",
+    "pick",
+    "terms_of",
+    "value_of",
+    "within",
+]
 
 Floats = NDArray[np.float64]
 
@@ -186,6 +196,26 @@ def choose_again(decision: Decision) -> tuple[tuple[str, ...], float]:
     estimates = [one for one in decision.estimates if one.candidate in ranked]
     picked = pick(estimates, terms, Scenarios(terms.scenarios), decision.seed)
     return tuple(one.candidate for one in picked.ranking), picked.propensity
+
+
+def explored_usd(decision: Decision) -> float | None:
+    """What a decision that explored was expected to cost more than the best value it might choose.
+
+    Below 0 where who was tried is cheaper; None for a decision that did not explore.
+    """
+    if not decision.terms:
+        return None
+    terms, ranked = terms_of(decision.terms), set(decision.ranking)
+    able = affordable([one for one in decision.estimates if one.candidate in ranked], terms)
+    payable = [one for one in able if one.candidate not in terms.trial] or able
+
+    def worth(one: Estimate) -> float:
+        return value_of(one, terms.latency_weight) - terms.price * one.cost_usd
+
+    best, first = max(payable, key=worth), decision.estimate_of(decision.candidate)
+    if first.candidate == best.candidate or worth(first) >= worth(best):
+        return None
+    return first.cost_usd - best.cost_usd
 
 
 def _shares(names: Sequence[str], shares: Mapping[str, float]) -> Floats:

@@ -12,13 +12,14 @@ from sls_plugins.errors import SettingsError
 from sls_plugins.protocols import Context, Scheduler
 from sls_plugins.scheduler import Aim, LagrangeScheduler
 from sls_plugins.scheduler.lagrange import make
+from sls_plugins.scheduler.selection import explored_usd
 from sls_plugins.testing.contracts.scheduler import (
     ESTIMATES,
     SchedulerContract,
     estimate,
     spent,
 )
-from sls_plugins.types import Estimate, Purse, Query
+from sls_plugins.types import Decision, Estimate, Purse, Query
 
 
 class TestThrift(SchedulerContract):
@@ -231,3 +232,35 @@ def test_a_price_below_nothing_is_explained() -> None:
         choice = scheduler.decide(Query(text="a", id=str(number)), few, Purse(), number)
     assert choice.price < 0.0
     assert "money would be left over" in choice.why
+
+
+def test_exploring_has_an_account() -> None:
+    """What explored decisions were expected to cost beyond the best value is added up."""
+    scheduler = LagrangeScheduler(Aim(price=1.0))
+    extra, explored = 0.0, 0
+    for number in range(300):
+        query = Query(text="a", id=str(number))
+        choice = scheduler.decide(query, ESTIMATES, Purse(), number * 7919)
+        decision = Decision(
+            id=query.id,
+            query_id=query.id,
+            candidate=choice.ranking[0],
+            ranking=choice.ranking,
+            estimates=ESTIMATES,
+            propensity=choice.propensity,
+            price=choice.price,
+            seed=number * 7919,
+            why=choice.why,
+            created_s=0.0,
+            terms=choice.terms,
+        )
+        usd = explored_usd(decision)
+        assert (usd is None) == choice.why.startswith("best value")
+        explored += usd is not None
+        extra += max(usd or 0.0, 0.0)
+    assert scheduler.explored.decisions == 300
+    assert scheduler.explored.calls == explored > 0
+    assert scheduler.explored.usd == pytest.approx(extra)
+    again = LagrangeScheduler(Aim(price=1.0))
+    again.load(scheduler.save())
+    assert again.explored == scheduler.explored

@@ -20,6 +20,7 @@ from sls_plugins.evaluation.baselines import compare, table_of
 from sls_plugins.evaluation.results import Decided, Report
 from sls_plugins.evaluation.traces import RoutingRow
 from sls_plugins.evaluation.world import Ids
+from sls_plugins.scheduler.selection import explored_usd
 from sls_plugins.settings import PartSettings, Settings
 from sls_plugins.types import Source
 
@@ -141,8 +142,12 @@ class _Run:
                 from_query_id=earlier.query_id if earlier else None,
                 predicted_quality=facts["predicted_quality"],
                 predicted_cost_usd=facts["predicted_cost_usd"],
+                explored_usd=None if is_hit else self._explored_usd(facts["decision_id"]),
             )
         )
+
+    def _explored_usd(self, decision_id: str) -> float | None:
+        return explored_usd(self._engine.parts.log.decision(decision_id))
 
     def _grade(self, row: RoutingRow, said: _Said, *, is_hit: bool) -> float:
         if not is_hit:
