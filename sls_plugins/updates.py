@@ -62,7 +62,8 @@ class Updates:
         """The learner, with what was learnt before, and the manager. Raises StorageError."""
         sources = Sources(self.settings.sources)
         reactions = Reactions(learning.predictor, learning.scheduler, self._note)
-        watch = DriftWatch(reactions.alarm, self.settings.per_alarm)
+        watch = DriftWatch(reactions.alarm, self.settings.per_alarm, reactions.steady)
+        reactions.restart = watch.restart
         learners: dict[str, Learns] = {  # in this order: alarms come before the line is learnt
             "sources": sources,
             "drift": watch,

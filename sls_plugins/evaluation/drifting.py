@@ -67,7 +67,8 @@ class DriftLoop:
         self._predictor = OnlinePredictor(self.vectors.shape[1], self._candidates)
         self._scheduler = LagrangeScheduler(Aim(), seed=seed)
         self._reactions = Reactions(self._predictor, self._scheduler, self._note)
-        watch = DriftWatch(self._reactions.alarm)
+        watch = DriftWatch(self._reactions.alarm, steady=self._reactions.steady)
+        self._reactions.restart = watch.restart
         self._learners = (watch, self._reactions, self._predictor, self._scheduler)
         self._means = {
             one.name: float(np.mean([row.outcomes[one.name].score for row in self.world.rows]))

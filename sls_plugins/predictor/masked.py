@@ -35,6 +35,26 @@ class MaskedPredictor:
         if forget is not None:
             forget(candidate, share)
 
+    def set_aside(self, candidate: str) -> None:
+        """Keep what is known of a candidate aside, if the predictor can."""
+        set_aside = getattr(self._predictor, "set_aside", None)
+        if set_aside is not None:
+            set_aside(candidate)
+
+    def put_back(self, candidate: str, *, recall: bool) -> None:
+        """Know it again, or let go of it."""
+        put_back = getattr(self._predictor, "put_back", None)
+        if put_back is not None:
+            put_back(candidate, recall=recall)
+
+    def steady(self, outcome: Outcome) -> float | None:
+        """What was to be expected by the long run; None if the predictor does not tell."""
+        steady = getattr(self._predictor, "steady", None)
+        if steady is None:
+            return None
+        told: float | None = steady(replace(outcome, query=self._texts.query(outcome.query)))
+        return told
+
     def save(self) -> State:
         """The predictor's state."""
         return self._predictor.save()

@@ -115,6 +115,23 @@ class OnlinePredictor:
         if row is not None:
             self._quality.forget(row, share)
 
+    def set_aside(self, candidate: str) -> None:
+        """Keep what is known of a candidate aside: it has changed, and may change back."""
+        if candidate in self._rows:
+            self._quality.set_aside(self._rows[candidate])
+
+    def put_back(self, candidate: str, *, recall: bool) -> None:
+        """Know of it again what was set aside, or let go of that."""
+        if candidate in self._rows:
+            self._quality.put_back(self._rows[candidate], recall=recall)
+
+    def steady(self, outcome: Outcome) -> float | None:
+        """What was to be expected by the long run, whatever happened lately; None if unknown."""
+        row = self._rows.get(outcome.candidate)
+        if row is None:
+            return None
+        return self._quality.steady(read(outcome.query, outcome.vector, self.dimension), row)
+
     def _row_of(self, outcome: Outcome) -> int:
         row = self._rows.get(outcome.candidate)
         if row is None:

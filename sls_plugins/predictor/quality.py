@@ -13,6 +13,7 @@ from sls_plugins.predictor.features import TEXT_WIDTH, WIDEST, Arrays, Floats, S
 from sls_plugins.predictor.linear import LinearBank, WideLinear
 from sls_plugins.predictor.neighbours import Neighbours
 from sls_plugins.predictor.projection import FIT_AT, Projection
+from sls_plugins.predictor.shelf import put_back, set_aside
 from sls_plugins.types import State
 
 __all__ = ["QualityModel"]
@@ -69,6 +70,7 @@ class QualityModel:
         self.pattern = Counts(8192, fade=1 / 200)
         self.exact = Counts(8192, fade=1 / 200)
         self.calibration = Calibration()
+        self.shelf: dict[int, dict[str, Arrays]] = {}
         self.stack = Stack((0.4, 0.4, 0.2), trust=0.2, drift=1e-4)
         self.trust = {
             name: Shrinkage(fade=1 / 500, local=name in KEYED) for name in ("own", "task", *LOCAL)
@@ -150,6 +152,30 @@ class QualityModel:
         for table in (self.tasks, self.pattern, self.exact, self.near):
             table.forget(row, share)
 
+    def set_aside(self, row: int) -> None:
+        """Keep what is known of a candidate, should it ever be like that again."""
+        self.shelf[row] = set_aside(*self._own(), row)
+
+    def put_back(self, row: int, *, recall: bool) -> None:
+        """Know it again, or let go of it for good."""
+        kept = self.shelf.pop(row, None)
+        if recall and kept is not None:
+            put_back(*self._own(), row, kept)
+
+    def steady(self, seen: Seen, row: int) -> float:
+        """Quality by the model of long memory alone, and by what was set aside if there is such."""
+        kept = self.shelf.get(row)
+        weights: Floats = self.slow.weights[row]
+        if kept is not None:
+            weights = np.asarray(kept["slow.weights"], dtype=np.float64)
+        base = self.offsets[row] + self.shared.mean(seen.wide)[0]
+        return min(max(float(base + weights @ self._low(seen)), 0.0), 1.0)
+
+    def _own(self) -> tuple[dict[str, LinearBank], dict[str, Counts], Neighbours]:
+        """The parts that know each candidate by itself."""
+        banks = {"slow": self.slow, "fast": self.fast}
+        return banks, {"tasks": self.tasks, "pattern": self.pattern, "exact": self.exact}, self.near
+
     def _learn_linear(self, seen: Seen, low: Floats, row: int, facts: tuple[float, float]) -> None:
         """Learn from a quality less what all candidates together were expected to reach."""
         apart, weight = facts
@@ -179,6 +205,7 @@ class QualityModel:
         self.projection.fit(embeddings)
         self.slow.reset()
         self.fast.reset()
+        self.shelf.clear()
         for i in remembered:
             row = int(self.near.columns[i])
             low = np.concatenate((self.texts[i], self.projection.apply(embeddings[i])))
@@ -203,6 +230,8 @@ class QualityModel:
         }
         for part_name, part in self._parts():
             state |= part.save(f"{name}.{part_name}")
+        for row, kept in self.shelf.items():
+            state |= {f"{name}.shelf/{row}/{key}": value.copy() for key, value in kept.items()}
         return state
 
     def load(self, name: str, state: State) -> None:
@@ -212,6 +241,10 @@ class QualityModel:
         self.texts = np.array(state[f"{name}.texts"], dtype=np.float64)
         for part_name, part in self._parts():
             part.load(f"{name}.{part_name}", state)
+        self.shelf = {}
+        for key in [key for key in state if key.startswith(f"{name}.shelf/")]:
+            row, kept = key.removeprefix(f"{name}.shelf/").split("/", 1)
+            self.shelf.setdefault(int(row), {})[kept] = np.array(state[key])
 
 
 def prior_variance(width: int, constant: float, text: float, embedding: float) -> Floats:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from sls_plugins.errors import NoCandidateLeft
 from sls_plugins.protocols import Choice, Context
 from sls_plugins.scheduler.aim import Aim, aim_of
@@ -32,6 +34,7 @@ class LagrangeScheduler:
         self._pacer = Pacer(self.aim)
         self._safety = Safety(self.aim)
         self._scenarios = Scenarios(seed)
+        self._held: dict[str, float] = {}
 
     def decide(
         self, query: Query, estimates: Sequence[Estimate], purse: Purse, seed: int
@@ -46,16 +49,16 @@ class LagrangeScheduler:
         if not allowed:
             raise NoCandidateLeft(query.id, causes)
         doubt = self._safety.doubt([one.candidate for one in allowed])
-        self._pacer.observe(self._hull(allowed, doubt), purse)
+        self._pacer.observe(self._hull(self._free(allowed), doubt), purse)
         left = math.inf if purse.available_usd is None else purse.available_usd
         payable = within(allowed, left)[0] or allowed
         terms = self._terms(query, payable, left, doubt)
-        if stored and _worth(stored[0], terms) >= _worth(_best(payable, terms), terms):
+        best = _best(self._free(payable), terms)
+        if stored and _worth(stored[0], terms) >= _worth(best, terms):
             return _reused(stored[0], models, terms)
         picked = pick(payable, terms, self._scenarios, seed)
         first = picked.ranking[0]
         self._pacer.charge(query.id, first.cost_usd)
-        best = _best(payable, terms)
         self._safety.chosen(query.id, picked, payable, best, terms)
         return Choice(
             ranking=tuple(one.candidate for one in picked.ranking),
@@ -81,13 +84,14 @@ class LagrangeScheduler:
         doubt: Mapping[str, float],
     ) -> Terms:
         deadlines = (self.aim.deadline_s, query.deadline_s)
-        names = [one.candidate for one in payable]
         self._safety.observe(payable, self._pacer.spilt_usd)
+        free = self._free(payable)
+        names = [one.candidate for one in free]
         mix = self._safety.mix(names)
         purse_usd = min(self._pacer.purse_usd, left_usd)
         price, hopeful = self._pacer.price(), []
         if price < 0.0:
-            hopeful = credible(payable, doubt, self.aim.latency_weight)
+            hopeful = credible(free, doubt, self.aim.latency_weight)
         return Terms(
             price=price,
             purse_usd=purse_usd,
@@ -99,8 +103,15 @@ class LagrangeScheduler:
             curiosity=self._safety.curiosity(names),
             mix=mix,
             doubt=doubt if price < 0.0 else {},
-            trial=self._safety.trial(payable, purse_usd, hopeful),
+            trial=self._safety.trial(free, purse_usd, hopeful),
+            held=self._held,
         )
+
+    def _free(self, estimates: Sequence[Estimate]) -> Sequence[Estimate]:
+        """Those that are not in quarantine, if there are any."""
+        if not self._held:
+            return estimates
+        return [one for one in estimates if one.candidate not in self._held] or estimates
 
     def _ceiling_usd(self, query: Query) -> float:
         ceilings = (query.max_usd, self.aim.max_usd_per_query)
@@ -135,14 +146,29 @@ class LagrangeScheduler:
         """Let a candidate that has changed be tried again, as if it had hardly been asked."""
         self._safety.forget(candidate, share)
 
+    def quarantine(self, candidate: str, share: float) -> None:
+        """Choose a candidate for this share (0…1) of the queries, and no other; 0 ends that."""
+        held = {name: rate for name, rate in self._held.items() if name != candidate}
+        self._held = held | ({candidate: share} if share > 0.0 else {})
+
     def save(self) -> State:
         """All learnt state as arrays."""
-        return self._pacer.save("pacer") | self._safety.save("safety")
+        held = {
+            "held.names": np.array(list(self._held), dtype=np.str_),
+            "held.shares": np.array(list(self._held.values()), dtype=np.float64),
+        }
+        learnt = self._pacer.save("pacer") | self._safety.save("safety")
+        return learnt | held if self._held else learnt
 
     def load(self, state: State) -> None:
         """Restore what `save` gave, bit for bit."""
         self._pacer.load("pacer", state)
         self._safety.load("safety", state)
+        self._held = {}
+        if "held.names" in state:
+            shares = np.asarray(state["held.shares"], dtype=np.float64).tolist()
+            held = zip(state["held.names"], shares, strict=True)
+            self._held = {str(name): share for name, share in held}
 
 
 def _worth(estimate: Estimate, terms: Terms) -> float:
@@ -179,6 +205,8 @@ def reason(first: Estimate, best: Estimate, terms: Terms, picked: Picked) -> str
     other = f"the best value now would be {best.candidate}"
     if best.candidate not in picked.names:
         return f"within the purse: {facts}; {other}"
+    if first.candidate in terms.held:
+        return f"a probe of one in quarantine: {facts}; {other}"
     if picked.policy[picked.names.index(first.candidate)] == 0.0:
         tried = first.candidate in terms.trial
         return f"{'on trial' if tried else 'by the fixed mix'}: {facts}; {other}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,7 @@ class Terms:
     each candidate's doubt to explore; `safe` the share of queries that the fixed `mix` decides,
     `trial` the share that is given to each candidate which was hardly ever asked. `doubt` is how
     far each candidate as a whole may be from what is thought of it; it counts below price 0 only.
+    `held` are candidates in quarantine, with the share of the queries that each gets as probes.
     `scenarios` is the seed of what was explored.
     """
 
@@ -67,6 +68,7 @@ class Terms:
     mix: Mapping[str, float] = field(default_factory=dict)
     trial: Mapping[str, float] = field(default_factory=dict)
     doubt: Mapping[str, float] = field(default_factory=dict)
+    held: Mapping[str, float] = field(default_factory=dict)
 
     def flat(self) -> tuple[tuple[str, float], ...]:
         """As named numbers, for the receipt."""
@@ -77,6 +79,7 @@ class Terms:
             *((f"mix/{name}", share) for name, share in self.mix.items()),
             *((f"trial/{name}", share) for name, share in self.trial.items()),
             *((f"doubt/{name}", doubt) for name, doubt in self.doubt.items()),
+            *((f"held/{name}", share) for name, share in self.held.items()),
         )
 
 
@@ -88,6 +91,7 @@ def terms_of(flat: Sequence[tuple[str, float]]) -> Terms:
         "mix": {},
         "trial": {},
         "doubt": {},
+        "held": {},
     }
     for name, value in flat:
         if "/" in name:
@@ -105,6 +109,7 @@ def terms_of(flat: Sequence[tuple[str, float]]) -> Terms:
         mix=parts["mix"],
         trial=parts["trial"],
         doubt=parts["doubt"],
+        held=parts["held"],
     )
 
 
@@ -161,7 +166,12 @@ def pick(estimates: Sequence[Estimate], terms: Terms, scenarios: Scenarios, seed
     """Maximise quality - price·cost among those that may be asked; the rest ranks behind.
 
     A share of the queries is decided by the fixed mix, or is a trial. Ties go to the cheaper.
+    Who is in quarantine is asked as a probe, or when nobody else is left.
     """
+    if terms.held:
+        free = [one for one in estimates if one.candidate not in terms.held]
+        if free:
+            return _beside(free, estimates, terms, scenarios, seed)
     able = affordable(estimates, terms)
     names = tuple(one.candidate for one in able)
     weight, price, curious = terms.latency_weight, terms.price, terms.curiosity
@@ -183,6 +193,30 @@ def pick(estimates: Sequence[Estimate], terms: Terms, scenarios: Scenarios, seed
     rest.sort(key=lambda one: (one.cost_usd, -one.quality))
     chance = float(learnt * policy[first] + safe * mix[first] + trial[first])
     return Picked((*(able[i] for i in order), *rest), chance, names, policy, mix)
+
+
+def _beside(
+    free: Sequence[Estimate],
+    estimates: Sequence[Estimate],
+    terms: Terms,
+    scenarios: Scenarios,
+    seed: int,
+) -> Picked:
+    """Choose among those that are free, but for the probes of the others."""
+    held = [one for one in estimates if one.candidate in terms.held]
+    able = [one for one in held if one.cost_high_usd * terms.tail <= terms.purse_usd]
+    shares = np.cumsum([0.0, *(terms.held[one.candidate] for one in able)])
+    picked = pick(free, replace(terms, held={}), scenarios, seed)
+    names = (*picked.names, *(one.candidate for one in able))
+    policy = np.concatenate((picked.policy, np.zeros(len(able))))
+    mix = np.concatenate((picked.mix, np.zeros(len(able))))
+    place = int(np.searchsorted(shares[1:], uniform(seed, 2), side="right"))
+    if place < len(able):
+        probe = able[place]
+        order = (probe, *picked.ranking, *(one for one in held if one is not probe))
+        return Picked(order, float(shares[place + 1] - shares[place]), names, policy, mix)
+    chance = picked.propensity * (1.0 - float(shares[-1]))
+    return Picked((*picked.ranking, *held), chance, names, policy, mix)
 
 
 def choose_again(decision: Decision) -> tuple[tuple[str, ...], float]:

@@ -12,7 +12,7 @@ __all__ = ["Event"]
 class Event:
     """One thing that happened to the learnt state, in words and in numbers.
 
-    `id` is the same in every process that notices it, `kind` is one of "drift", "probe",
+    `id` is the same in every process that notices it, `kind` is one of "drift", "quarantined",
     "reinstated", "price", "retired", "refit", "kept", "snapshot" and "lost". `task` "" means all.
     """
 

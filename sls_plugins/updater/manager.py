@@ -8,25 +8,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from sls_plugins.protocols import Clock, OutcomeLog
-from sls_plugins.types import Candidate, Event, Feedback, Outcome, OutcomeKind, Source, State
+from sls_plugins.types import Candidate, Event, Feedback, Outcome, OutcomeKind, Source
 from sls_plugins.updater.learning import Learner
+from sls_plugins.updater.reactions import Reactions
 from sls_plugins.updater.refit import Refit, Refitter
-from sls_plugins.updater.stores import EventStore, FeedbackStore, Forgets, Retention
-from sls_plugins.updater.watch import Alarm
+from sls_plugins.updater.stores import EventStore, FeedbackStore, Retention
 
-__all__ = ["Manager", "MeanQuality", "Policy", "Reactions", "Upkeep", "joined_line"]
-
-FORGOTTEN = 0.98
-"""Share of a candidate's grades that is forgotten when its quality has moved."""
-
-PROBED = 0.3
-"""Share that is forgotten again and again after a fall, so that it is tried from time to time."""
-
-PROBE_EVERY = 80
-"""Graded answers of any candidate between two such moments."""
+__all__ = ["Manager", "MeanQuality", "Policy", "Upkeep", "joined_line"]
 
 MARGIN = 100
 """Lines before an alarm that tell of the candidate as it is now."""
@@ -50,75 +39,6 @@ class Policy:
     refit_window: int = 4000
     keep_s: float | None = None
     busy: float = 0.5
-
-
-class Reactions:
-    """A learner that answers alarms: the candidate's grades are forgotten, an event is written.
-
-    Everything follows from the log alone, so every process that reads it does the same.
-    """
-
-    def __init__(self, predictor: object, scheduler: object, note: Callable[[Event], None]) -> None:
-        """Both forget, as far as they can; `note` writes an event, and tells observers."""
-        self._predictor = predictor
-        self._scheduler = scheduler
-        self._note = note
-        self._fallen: dict[str, int] = {}  # graded answers since
-        self.since: dict[str, int] = {}  # the line at which a candidate changed
-        self.alarmed = False
-
-    def alarm(self, alarm: Alarm) -> None:
-        """Forget faster; after a fall, keep on doubting so that the candidate is probed."""
-        self.alarmed = True
-        if alarm.measure == "quality":
-            self._forget(alarm.candidate, FORGOTTEN)
-            self._try(alarm.candidate)
-            self.since[alarm.candidate] = alarm.seq
-            self._fallen.pop(alarm.candidate, None)
-            if alarm.worse:
-                self._fallen[alarm.candidate] = 0
-        self._note(event_of(alarm))
-
-    def learn_one(self, outcome: Outcome) -> None:
-        """Count on: a fallen candidate is doubted anew from time to time."""
-        if outcome.quality is None:
-            return
-        for candidate in self._fallen:
-            self._fallen[candidate] += 1
-            if self._fallen[candidate] % PROBE_EVERY == 0:
-                self._forget(candidate, PROBED)
-                self._try(candidate)
-
-    def reprice(self, candidate: str, seq: int, text: str) -> None:
-        """Prices were changed: what was too dear before is worth another try."""
-        self._forget(candidate, PROBED)
-        self._try(candidate)
-        self._note(
-            Event(id=f"price/{seq}/{candidate}", kind="price", candidate=candidate, text=text)
-        )
-
-    def _forget(self, candidate: str, share: float) -> None:
-        if isinstance(self._predictor, Forgets):
-            self._predictor.forget(candidate, share)
-
-    def _try(self, candidate: str) -> None:
-        if isinstance(self._scheduler, Forgets):
-            self._scheduler.forget(candidate, FORGOTTEN)
-
-    def save(self) -> State:
-        """Who has fallen, and since when."""
-        return {
-            "names": np.array(list(self.since), dtype=np.str_),
-            "since": np.array(list(self.since.values()), dtype=np.int64),
-            "fallen": np.array([self._fallen.get(name, -1) for name in self.since], dtype=np.int64),
-        }
-
-    def load(self, state: State) -> None:
-        """Restore what `save` gave."""
-        names = [str(name) for name in state["names"]]
-        self.since = dict(zip(names, np.array(state["since"]).tolist(), strict=True))
-        fallen = zip(names, np.array(state["fallen"]).tolist(), strict=True)
-        self._fallen = {name: int(count) for name, count in fallen if count >= 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,26 +181,6 @@ class Manager:
     def _is_stale(self, outcome: Outcome) -> bool:
         """Was this said of a candidate as it is no more?"""
         return outcome.seq < self._upkeep.reactions.since.get(outcome.candidate, 0) - MARGIN
-
-
-def event_of(alarm: Alarm) -> Event:
-    """The event of an alarm, the same in every process."""
-    way = "fell" if alarm.direction < 0 else "rose"
-    where = f" in task {alarm.task!r}" if alarm.task else ""
-    return Event(
-        id=f"drift/{alarm.seq}/{alarm.candidate}/{alarm.task}/{alarm.measure}",
-        kind="drift",
-        candidate=alarm.candidate,
-        task=alarm.task,
-        text=f"{alarm.measure} of {alarm.candidate!r}{where} {way} against what is expected",
-        facts={
-            "measure": alarm.measure,
-            "direction": alarm.direction,
-            "normal": alarm.normal,
-            "recent": alarm.recent,
-            "seq": alarm.seq,
-        },
-    )
 
 
 def joined_line(known: Outcome, told: Feedback, now_s: float) -> Outcome:

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from sls_plugins.types import Event, Feedback, Outcome
 
-__all__ = ["EventStore", "FeedbackStore", "Forgets", "Retention"]
+__all__ = ["EventStore", "FeedbackStore", "Forgets", "Quarantines", "Recalls", "Retention"]
 
 
 class FeedbackStore(Protocol):
@@ -55,3 +55,25 @@ class Forgets(Protocol):
 
     def forget(self, candidate: str, share: float) -> None:
         """Let a share (0…1) of what was learnt of a candidate count no longer: try it again."""
+
+
+@runtime_checkable
+class Recalls(Protocol):
+    """A predictor that can know a candidate again as it was before it changed."""
+
+    def set_aside(self, candidate: str) -> None:
+        """Keep what is known of it now."""
+
+    def put_back(self, candidate: str, *, recall: bool) -> None:
+        """Know it again as it was then, or let go of that."""
+
+    def steady(self, outcome: Outcome) -> float | None:
+        """The quality that the long run (or what was set aside) let expect of this very answer."""
+
+
+@runtime_checkable
+class Quarantines(Protocol):
+    """A scheduler that can leave a candidate alone but for some probes."""
+
+    def quarantine(self, candidate: str, share: float) -> None:
+        """Choose it for this share (0…1) of the queries, and for no other; 0 ends that."""

@@ -99,10 +99,20 @@ def _place(values: list[float], value: float) -> float:
 class DriftWatch:
     """A learner that reads the log and tells of alarms; the same log gives the same alarms."""
 
-    def __init__(self, alarmed: Callable[[Alarm], None], per_alarm: float = 100_000.0) -> None:
-        """`alarmed` is told of each; `per_alarm` outcomes pass between false ones on average."""
+    def __init__(
+        self,
+        alarmed: Callable[[Alarm], None],
+        per_alarm: float = 100_000.0,
+        steady: Callable[[Outcome], float | None] | None = None,
+    ) -> None:
+        """`alarmed` is told of each; `per_alarm` outcomes pass between false ones on average.
+
+        `steady` tells what the long run let expect of an answer: a predictor that soon learns a
+        fall would hide it. Without it grades are compared with the estimates.
+        """
         self._alarmed = alarmed
         self._per_alarm = per_alarm
+        self._steady = steady
         self._detectors: dict[Key, Detector] = {}
         self._ranks: dict[Key, _Ranks] = {}
 
@@ -111,13 +121,21 @@ class DriftWatch:
         if outcome.source is Source.CACHE or outcome.estimate is None:
             return
         tasks = ("", outcome.query.task) if outcome.query.task else ("",)
+        expected = self._expected(outcome, outcome.estimate.quality)
         for task in tasks:
             if outcome.quality is not None:
                 key = (outcome.candidate, task, QUALITY)
-                self._observe(key, outcome.quality, outcome.estimate.quality, outcome.seq)
+                self._observe(key, outcome.quality, expected, outcome.seq)
             if outcome.kind is OutcomeKind.ANSWERED:
                 for measure, pair in _ratios(outcome):
                     self._observe_ratio((outcome.candidate, task, measure), pair, outcome.seq)
+
+    def _expected(self, outcome: Outcome, estimated: float) -> float:
+        """The quality that a grade is compared with."""
+        if outcome.quality is None or self._steady is None:
+            return estimated
+        steady = self._steady(outcome)
+        return estimated if steady is None else steady
 
     def restart(self, candidate: str) -> None:
         """What was normal of a candidate no longer is."""

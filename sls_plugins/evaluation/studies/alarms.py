@@ -31,7 +31,7 @@ class Fall:
     """What came of one fall: graded outcomes and queries until the alarm (None: never), shares.
 
     `left` is the candidate's share in the 200 queries that begin 300 after the alarm, `back` its
-    share in the 200 that begin 300 after the recovery, relative to its share before.
+    share in the 200 that begin 500 after the recovery, relative to its share before.
     """
 
     trace: str
@@ -67,7 +67,7 @@ def _fall(loop: DriftLoop) -> Fall:
     alarm = first_alarm(loop.events, who, STEADY)
     noticed = alarm is not None and alarm < STEADY + FALLEN
     begin = (alarm or STEADY) + 300
-    recovered = STEADY + FALLEN + 300
+    recovered = STEADY + FALLEN + 500
     return Fall(
         trace=loop.world.name,
         outcomes=loop.graded(who, STEADY, alarm) if noticed and alarm is not None else None,
@@ -120,7 +120,7 @@ def _report(
             columns=("trace", "falls", "noticed after", "never", "share left", "share back"),
             rows=tuple(rows),
             note="noticed after: median of its graded outcomes; share left: 300 to 500 queries "
-            "after the alarm; share back: 300 to 500 queries after the recovery, relative to "
+            "after the alarm; share back: 500 to 700 queries after the recovery, relative to "
             "before the fall (medians)",
         ),
         Table(
