@@ -16,8 +16,15 @@ HOUR_S = 3600.0
 UNKNOWN = -1.0
 """Of an hour that was never seen whole, and of times before anything came."""
 
-RECENT_S = 600.0
-"""Time constant of the present rate."""
+RECENT_S, SHORTEST_S = 600.0, 60.0
+"""Time constant of the present rate, at most; and where many come."""
+
+RECENT = 150.0
+"""Queries that it is to rest on: the more come, the sooner it is seen that fewer do."""
+
+FADING = 0.92
+"""Share of the present rate that is counted on where no earlier day tells: what is left when the
+window ends is lost, what was spent a little too soon only makes its end a little thriftier."""
 
 DAYS = 0.7
 """Share of an hour's usual rate that is kept when the same hour of another day has passed."""
@@ -33,6 +40,7 @@ class Demand:
         """Nothing came yet."""
         self.usual = np.full(24, UNKNOWN)  # queries an hour
         self.recent = 0.0
+        self.recent_s = 0.0
         self.hour = -1.0  # since the epoch
         self.count = 0.0
         self.first_s = UNKNOWN
@@ -43,7 +51,9 @@ class Demand:
         if self.first_s == UNKNOWN:
             self.first_s = self.last_s = now_s
         passed_s = max(0.0, now_s - self.last_s)
-        self.recent = self.recent * math.exp(-passed_s / RECENT_S) + 1.0
+        kept = math.exp(-passed_s / self.memory_s)
+        self.recent = self.recent * kept + 1.0
+        self.recent_s = self.recent_s * kept + self.memory_s * (1.0 - kept)
         self.last_s = max(now_s, self.last_s)
         hour = now_s // HOUR_S
         if hour > self.hour:
@@ -62,10 +72,15 @@ class Demand:
 
     def rate(self, now_s: float) -> float:
         """Queries a second now."""
-        seen_s = max(now_s - self.first_s, 1.0)
-        whole_s = RECENT_S * -math.expm1(-seen_s / RECENT_S)
-        faded = self.recent * math.exp(-max(0.0, now_s - self.last_s) / RECENT_S)
-        return faded / max(whole_s, 1.0)
+        memory_s = self.memory_s
+        kept = math.exp(-max(0.0, now_s - self.last_s) / memory_s)
+        return self.recent * kept / max(self.recent_s * kept + memory_s * (1.0 - kept), 1.0)
+
+    @property
+    def memory_s(self) -> float:
+        """Time constant of the present rate."""
+        rate = self.recent / max(self.recent_s, 1.0)
+        return min(max(RECENT / max(rate, 1e-9), SHORTEST_S), RECENT_S)
 
     def expected(self, now_s: float, until_s: float) -> float:
         """Queries from now on until then, this one included; at least 1."""
@@ -76,7 +91,7 @@ class Demand:
         while at_s < until_s and lasting > 1e-3:
             end_s = min((at_s // HOUR_S + 1.0) * HOUR_S, until_s)
             usual = self.usual[int(at_s // HOUR_S) % 24]
-            then = rate if usual == UNKNOWN else usual / HOUR_S * busier**lasting
+            then = FADING * rate if usual == UNKNOWN else usual / HOUR_S * busier**lasting
             total += then * (end_s - at_s)
             at_s, lasting = end_s, lasting * LASTING
         if at_s < until_s:
@@ -87,11 +102,11 @@ class Demand:
 
     def save(self, name: str) -> dict[str, NDArray[np.generic]]:
         """The arrays under names that start with `name`."""
-        plain = (self.recent, self.hour, self.count, self.first_s, self.last_s)
+        plain = (self.recent, self.recent_s, self.hour, self.count, self.first_s, self.last_s)
         return {f"{name}.usual": self.usual.copy(), f"{name}.now": np.array(plain)}
 
     def load(self, name: str, state: State) -> None:
         """Restore what `save` gave."""
         self.usual = np.array(state[f"{name}.usual"], dtype=np.float64)
         plain = np.array(state[f"{name}.now"], dtype=np.float64).tolist()
-        self.recent, self.hour, self.count, self.first_s, self.last_s = plain
+        self.recent, self.recent_s, self.hour, self.count, self.first_s, self.last_s = plain

@@ -130,7 +130,9 @@ class LagrangeScheduler:
         if outcome.source is Source.CACHE or estimate is None:
             return
         if outcome.kind is OutcomeKind.ANSWERED and outcome.cost_usd is not None:
-            self._pacer.settle(outcome.query.id, outcome.cost_usd, estimate.cost_high_usd)
+            self._pacer.settle(
+                outcome.query.id, outcome.cost_usd, estimate.cost_usd, estimate.cost_high_usd
+            )
             self._safety.billed(estimate, outcome.cost_usd)
         if outcome.quality is not None and 0.0 <= outcome.quality <= 1.0:
             self._pacer.grade(outcome.quality)

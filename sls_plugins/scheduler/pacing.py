@@ -34,6 +34,9 @@ MODEST = 2.0
 FADE = 0.01
 """Share of the flow of money that is forgotten with every query."""
 
+SURE = 0.2
+"""Share of the flow of a window's money that counts as spent as planned at first."""
+
 TRIM = 1.7
 """By how much at most the plan is corrected for what was spent beside it."""
 
@@ -59,6 +62,7 @@ class Pacer:
         self.burst = Burst()
         self.demand = Demand()
         self.share_usd = math.nan
+        self.shared = np.zeros(2)
         self.level = SETPOINT * DEPTH * (aim.usd_per_query or 0.0)
         self.owed = 0.0
         self.spilt_usd = 0.0
@@ -108,6 +112,8 @@ class Pacer:
             assert purse.renews_s is not None
             coming = self.demand.expected(purse.now_s, purse.renews_s)
             self.share_usd = (purse.available_usd or 0.0) / coming
+            planned = min(self.share_usd, self.window.most_usd / max(self.window.paid_share, 0.01))
+            self.shared = (1.0 - FADE) * self.shared + (0.0, FADE * planned)
 
     @property
     def rate_usd(self) -> float:
@@ -119,7 +125,9 @@ class Pacer:
         """The price of money now, quality per USD; below 0 if money would be left over."""
         if math.isnan(self.share_usd):
             return self._aimed()
-        usd = self.share_usd * self.window.paid_share
+        spent, planned = (self.shared + SURE * self.share_usd).tolist()
+        excess = min(max(spent / max(planned, 1e-12), 1.0 / TRIM), TRIM)
+        usd = self.share_usd * self.window.paid_share / excess
         paced = self.window.price_for_cost(usd)
         return max(self._aimed(), paced) if self.aim.given else paced
 
@@ -138,6 +146,7 @@ class Pacer:
 
     def charge(self, key: str, usd: float) -> None:
         """Hold the expected cost of a decision until the real one is known."""
+        self.shared[0] += FADE * usd
         if not key or self.aim.usd_per_query is None:
             return
         if key in self.pending:
@@ -152,8 +161,9 @@ class Pacer:
         held, _ = self.pending.pop(key)
         self.level += held
 
-    def settle(self, key: str, usd: float, high_usd: float) -> None:
+    def settle(self, key: str, usd: float, expected_usd: float, high_usd: float) -> None:
         """Put the real cost in the place of the expected one, of which `high_usd` was the most."""
+        self.shared[0] += FADE * (usd - expected_usd)
         if self.aim.usd_per_query is None:
             return
         held, place = self.pending.pop(key, (0.0, -1))
@@ -181,6 +191,7 @@ class Pacer:
             | {
                 f"{name}.level": np.array([self.level, self.owed]),
                 f"{name}.flow": self.flow.copy(),
+                f"{name}.shared": self.shared.copy(),
                 f"{name}.pending_keys": np.array(list(self.pending), dtype=np.str_),
                 f"{name}.pending": np.array(list(self.pending.values())).reshape(-1, 2),
             }
@@ -193,6 +204,7 @@ class Pacer:
         self.window.load(f"{name}.window", state)
         self.level, self.owed = np.array(state[f"{name}.level"], dtype=np.float64).tolist()
         self.flow = np.array(state[f"{name}.flow"], dtype=np.float64)
+        self.shared = np.array(state[f"{name}.shared"], dtype=np.float64)
         self.burst.load(f"{name}.burst", state)
         self.demand.load(f"{name}.demand", state)
         keys = [str(key) for key in state[f"{name}.pending_keys"]]

@@ -7,7 +7,7 @@ import pytest
 
 from sls_plugins.scheduler import Aim, LagrangeScheduler
 from sls_plugins.scheduler.burst import LENGTH, Burst
-from sls_plugins.scheduler.demand import HOUR_S, Demand
+from sls_plugins.scheduler.demand import FADING, HOUR_S, Demand
 from sls_plugins.testing.contracts.scheduler import estimate
 from sls_plugins.types import Purse, Query
 
@@ -15,11 +15,27 @@ START_S = 1_700_000_000.0 // 86400 * 86400
 
 
 def test_an_even_stream_goes_on() -> None:
-    """What was seen per second is expected for the seconds left."""
+    """What was seen per second is expected for the seconds left, nearly all of it."""
     demand = Demand()
     for second in range(1200):
         demand.observe(START_S + second)
-    assert demand.expected(START_S + 1200, START_S + HOUR_S) == pytest.approx(2400, rel=0.05)
+    expected = demand.expected(START_S + 1200, START_S + HOUR_S)
+    assert expected == pytest.approx(2400 * FADING, rel=0.02)
+
+
+def test_where_many_come_it_is_soon_seen_that_fewer_do() -> None:
+    """Ten a second become two: a minute and a half later it is known; of one a minute, an hour."""
+    for busy, quiet, later_s in ((10.0, 2.0, 120.0), (1 / 6, 1 / 30, 1800.0)):
+        demand, now_s = Demand(), START_S
+        while now_s < START_S + 2 * HOUR_S:
+            demand.observe(now_s)
+            now_s += 1.0 / busy
+        assert demand.rate(now_s) == pytest.approx(busy, rel=0.05)
+        until_s = now_s + later_s
+        while now_s < until_s:
+            demand.observe(now_s)
+            now_s += 1.0 / quiet
+        assert demand.rate(now_s) == pytest.approx(quiet, rel=0.6)
 
 
 def test_hours_of_the_day_are_remembered() -> None:

@@ -36,4 +36,4 @@ def test_no_window_is_over_its_cap_and_killed_processes_leave_nothing_open(
     assert called >= spent - 1e-9
     assert told.open_usd == 0.0
     assert told.calls > 20
-    assert "0 of 1 windows" in report_of([(0, plan, told)]).notes[0]
+    assert "0 of 1 windows" in report_of([(plan, told)]).notes[0]

@@ -7,38 +7,51 @@ from pathlib import Path
 
 from sls_plugins.evaluation.spending import Spending, Told, spend
 from sls_plugins.evaluation.study import Advance, StudyReport, StudySetup, Table
+from sls_plugins.storage.own_postgres import find_programs, running
 
 __all__ = ["report_of", "run"]
 
 CAP_USD = 10.0
 
+COLUMNS = (
+    "database", "seed", "window", "cap", "spent", "used", "called", "calls", "kills", "open",
+)  # fmt: skip
+
 
 def run(setup: StudySetup, advance: Advance) -> StudyReport:
-    """Four processes of 16 threads, random kill -9, a minute, on SQLite; one run per seed.
+    """Four processes of 16 threads, random kill -9, a minute; one run per seed and database.
 
-    With a limit that many seconds instead of 60.
+    SQLite, and PostgreSQL where it is installed. With a limit that many seconds instead of 60.
     """
-    seconds = float(setup.limit or 60)
-    found = []
+    seconds, found = float(setup.limit or 60), []
     for seed in setup.seeds:
         with tempfile.TemporaryDirectory() as folder:
-            plan = Spending(
-                url=f"sqlite:///{folder}/sls.db",
-                folder=Path(folder),
-                cap_usd=CAP_USD * seconds / 60.0,
-                hour_s=seconds / 3.0,
-                seed=seed,
-            )
-            found.append((seed, plan, spend(plan)))
-        advance(len(found))
+            found.append(_run(f"sqlite:///{folder}/sls.db", Path(folder), seconds, seed))
+        advance(len(found), "SQLite")
+        if find_programs() is not None:
+            with tempfile.TemporaryDirectory() as folder, running() as server:
+                found.append(_run(server.new_database(), Path(folder), seconds, seed))
+            advance(len(found), "PostgreSQL")
     return report_of(found)
 
 
-def report_of(found: list[tuple[int, Spending, Told]]) -> StudyReport:
+def _run(url: str, folder: Path, seconds: float, seed: int) -> tuple[Spending, Told]:
+    plan = Spending(
+        url=url,
+        folder=folder,
+        cap_usd=CAP_USD * seconds / 60.0,
+        hour_s=seconds / 3.0,
+        seed=seed,
+    )
+    return plan, spend(plan)
+
+
+def report_of(found: list[tuple[Spending, Told]]) -> StudyReport:
     """One row per window of each run."""
     rows = tuple(
         (
-            seed,
+            "SQLite" if plan.url.startswith("sqlite") else "PostgreSQL",
+            plan.seed,
             window,
             plan.cap_usd,
             round(spent, 4),
@@ -48,31 +61,28 @@ def report_of(found: list[tuple[int, Spending, Told]]) -> StudyReport:
             told.kills,
             round(told.open_usd, 6),
         )
-        for seed, plan, told in found
+        for plan, told in found
         for window, (spent, called) in enumerate(zip(told.spent_usd, told.called_usd, strict=True))
     )
-    over = sum(row[3] > row[2] + 1e-9 for row in rows)
+    over = sum(row[4] > row[3] + 1e-9 for row in rows)
     return StudyReport(
         title="One ledger, many processes, some of them killed",
         tables=(
             Table(
                 title="4 processes of 16 threads, kill -9 every 3 s",
-                columns=(
-                    "seed",
-                    "window",
-                    "cap",
-                    "spent",
-                    "used",
-                    "called",
-                    "calls",
-                    "kills",
-                    "open",
-                ),
+                columns=COLUMNS,
                 rows=rows,
                 note="called: what calls cost by the word of their callers, also of those that "
                 "were killed before they could settle, as a share of the cap. open: reservations "
                 "after they expired, USD.",
             ),
         ),
-        notes=(f"{over} of {len(rows)} windows are over their cap.",),
+        notes=(
+            f"{over} of {len(rows)} windows are over their cap.",
+            *(
+                ()
+                if find_programs()
+                else ("PostgreSQL is not installed: apt-get install postgresql",)
+            ),
+        ),
     )
