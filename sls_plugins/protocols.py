@@ -335,11 +335,13 @@ class Cache(Learns, Protocol):
     def find_exact(self, query: Query, decision_id: str) -> CacheHit | None:
         """The stored answer to the same normalised text in the same space, if it may be served."""
 
-    def find_near(self, query: Query, vector: Vector, decision_id: str) -> CacheHit | CacheMiss:
-        """The nearest stored answer that may be served, or why there is none."""
+    def find_near(
+        self, query: Query, vector: Vector, decision_id: str, *, audit: bool = True
+    ) -> CacheHit | CacheMiss:
+        """The nearest that may be served, or why none; `audit`: some are refused as a check."""
 
-    def follows(self, query: Query, leader: Query, similarity: float, decision_id: str) -> bool:
-        """May this query wait for the answer to another one of its space that is on its way?"""
+    def follows(self, query: Query, leader: Query, similarity: float, agreeing: int) -> bool:
+        """Would the answer to `leader`, on its way, serve if so many entries agreed on it?"""
 
     def admit(
         self, query: Query, vector: Vector | None, answer: Answer, told: Outcome | None = None

@@ -73,6 +73,7 @@ _WAYS = re.compile(
     r"(?:ways?|steps|method)|i (?:should|can|must|have to) do)\b"
 )
 _NAME = re.compile(r"(?<![.!?:]\s)(?<!^)(?<![\w'’.-])[A-Z][\w'’-]*")
+_ASIDE = re.compile(r"\b(?:to|for) me\b", re.IGNORECASE)
 _PREFIXES = ("un", "dis", "de", "non")
 
 
@@ -208,10 +209,10 @@ def question_differs(query_text: str, stored_text: str) -> bool:
 def order_differs(query_text: str, stored_text: str) -> bool:
     """The texts hold the same words in another order: "London to Paris" and back.
 
-    "Please" and its like may stand anywhere.
+    "Please", "to me" and their like may stand anywhere.
     """
-    query = [word for word in _words(query_text) if word not in _MANNERS]
-    stored = [word for word in _words(stored_text) if word not in _MANNERS]
+    query = [word for word in _words(_ASIDE.sub("", query_text)) if word not in _MANNERS]
+    stored = [word for word in _words(_ASIDE.sub("", stored_text)) if word not in _MANNERS]
     return query != stored and sorted(query) == sorted(stored)
 
 

@@ -85,8 +85,13 @@ class SemanticCache:
         offer = _Offer(entry=row, similarity=1.0, verdict=verdict)
         return self._hit(query, decision_id, offer)
 
-    def find_near(self, query: Query, vector: Vector, decision_id: str) -> CacheHit | CacheMiss:
-        """The nearest stored answer that may be served, or why there is none."""
+    def find_near(
+        self, query: Query, vector: Vector, decision_id: str, *, audit: bool = True
+    ) -> CacheHit | CacheMiss:
+        """The nearest stored answer that may be served, or why there is none.
+
+        Without `audit` an acceptable one is never refused only to check the bound.
+        """
         if not self._policy.near:
             return CacheMiss(why="only exact repeats are served")
         if self._is_barred(query):
@@ -96,7 +101,7 @@ class SemanticCache:
             return CacheMiss(why="nothing similar is stored that may be served")
         why = best.verdict.why
         if best.verdict.accepted:
-            if not self._is_audited(decision_id, best.verdict.audit):
+            if not (audit and self._is_audited(decision_id, best.verdict.audit)):
                 return self._hit(query, decision_id, best)
             why = "acceptable, but called all the same to check the bound"
         return CacheMiss(
@@ -107,10 +112,10 @@ class SemanticCache:
             evidence=best.evidence,
         )
 
-    def follows(self, query: Query, leader: Query, similarity: float, decision_id: str) -> bool:
-        """May this query wait for the answer to another one of its space that is on its way?
+    def follows(self, query: Query, leader: Query, similarity: float, agreeing: int) -> bool:
+        """Would the answer to another query of its space, which is on its way, serve this one?
 
-        It may if acceptance would let that answer serve, had it just been stored.
+        It would if acceptance let it, had it just been stored among so many that agree with it.
         """
         policy = self._policy
         if not policy.near or self._is_barred(query) or similarity < policy.min_similarity:
@@ -125,10 +130,9 @@ class SemanticCache:
             task=leader.task,
             created_s=self._clock(),
         )
-        pair = self._pair(query, coming, similarity, evidence_of([(coming, similarity)]))
+        hoped = evidence_of([(coming, similarity)] * agreeing)
         with self._lock:
-            verdict = self._acceptance.judge(pair)
-        return verdict.accepted and not self._is_audited(decision_id, verdict.audit)
+            return self._acceptance.judge(self._pair(query, coming, similarity, hoped)).accepted
 
     def admit(
         self, query: Query, vector: Vector | None, answer: Answer, told: Outcome | None = None

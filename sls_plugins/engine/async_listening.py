@@ -130,7 +130,8 @@ class Following(Generic[ChunkT]):
                 return
 
     def _joins(self, stream: AsyncSharedStream[ChunkT]) -> bool:
-        return self._heard is None and stream.kind is self._ear.kind and stream.join()
+        able = self._effect.listens and stream.kind is self._ear.kind
+        return self._heard is None and able and stream.join()
 
     async def _listen(self, shared: AsyncSharedStream[ChunkT]) -> AsyncGenerator[ChunkT, None]:
         """Pass chunks on. Raises what breaks the stream after its first chunk."""

@@ -118,12 +118,16 @@ def follow_stream(
     heard: Answer | None = None
     while True:
         version, stream, landing = effect.flight.look()
-        if heard is None and isinstance(stream, SharedStream) and stream.kind is ear.kind:
+        if heard is None and isinstance(stream, SharedStream) and _joins(effect, stream, ear):
             heard = yield from _listen(effect, stream, ear)
             version, _, landing = effect.flight.look()
         landing = landing or landed(effect.flight, version, until_s)
         if landing is not None:
             return flow.Landed(landing, heard)
+
+
+def _joins(effect: flow.Follow, stream: SharedStream[ChunkT], ear: Ear[ChunkT]) -> bool:
+    return effect.listens and stream.kind is ear.kind
 
 
 def _listen(

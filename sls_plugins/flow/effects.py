@@ -58,13 +58,15 @@ class FindExact:
 class FindNear:
     """Store: the nearest stored answer that may be served → `CacheHit | CacheMiss`.
 
-    With `weigh` a grey hit comes as a miss with an offer, for `Decide` to weigh.
+    With `weigh` a grey hit comes as a miss with an offer, for `Decide` to weigh; without `audit` no
+    acceptable one is refused to check the bound.
     """
 
     query: Query
     vector: Vector
     decision_id: str
     weigh: bool = False
+    audit: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +78,23 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class BoardNear:
-    """Flights: another call whose answer may serve → `Flight | None`."""
+    """Flights: another call whose answer may serve → `Leader | None`."""
 
     flight: Flight
     query: Query
     vector: Vector
-    decision_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """Driver: wait until somebody else's call has ended, listening if it streams → `Landed`."""
+    """Driver: wait until somebody else's call has ended → `Landed`.
+
+    Where that call streams, a caller who streams `listens`, unless its answer may not serve.
+    """
 
     flight: Flight
     decision_id: str
+    listens: bool = True
 
 
 @dataclass(frozen=True, slots=True)

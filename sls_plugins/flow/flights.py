@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -11,9 +12,15 @@ from enum import Enum
 from sls_plugins.cache.keys import key_of, space_of
 from sls_plugins.types import Answer, Query, Space, Vector
 
-__all__ = ["Flight", "Flights", "Landed", "Landing"]
+__all__ = ["Flight", "Flights", "Landed", "Landing", "Leader"]
 
 _LOOKED_AT = 8
+
+_SPACES = 1024
+"""Of so many spaces the last landing is known."""
+
+_ALONE, _HOPED = 1, 8
+"""Answers that agree: of one call, and of those that are wanted for a crowd at most."""
 
 
 class Landing(Enum):
@@ -21,6 +28,8 @@ class Landing(Enum):
 
     KEPT = "kept"
     """Its answer is stored: look it up."""
+    FOUND = "found"
+    """Nobody was called, something stored would do: look for yourself."""
     PRIVATE = "private"
     """Its answer is not for others (refused, cut short, graded bad)."""
     FAILED = "failed"
@@ -37,6 +46,14 @@ class Landed:
     heard: Answer | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """A flight to wait for; `serves` says that its answer is acceptable as soon as it is there."""
+
+    flight: Flight
+    serves: bool
+
+
 class Flight:
     """A query on its way: who answers it now, how it ends. Threads and event loops may wait."""
 
@@ -45,11 +62,18 @@ class Flight:
         self.space = space_of(query)
         self.key = key_of(query)
         self.vector: Vector | None = None
+        self.checked = False
         self._stream: object = None
         self._landing: Landing | None = None
         self._version = 0
         self._waiting: list[Future[None]] = []
         self._lock = threading.Lock()
+
+    def claim_check(self) -> bool:
+        """Whether to call all the same, as a check: true at most once for all who have waited."""
+        with self._lock:
+            first, self.checked = not self.checked, True
+        return first
 
     def look(self) -> tuple[int, object, Landing | None]:
         """A version for `news`, the answer's stream if there is one, how it ended if it did."""
@@ -94,6 +118,7 @@ class Flights:
         self.landings = 0
         self._by_key: dict[tuple[Space, str], Flight] = {}
         self._by_space: dict[Space, list[Flight]] = {}
+        self._landed: OrderedDict[Space, tuple[int, Flight]] = OrderedDict()
         self._lock = threading.Lock()
 
     def board(self, query: Query) -> tuple[Flight, bool]:
@@ -104,11 +129,12 @@ class Flights:
         return flight, flight is mine
 
     def board_near(
-        self, mine: Flight, vector: Vector, follows: Callable[[Query, float], bool]
-    ) -> Flight | None:
+        self, mine: Flight, vector: Vector, follows: Callable[[Query, float, int], bool]
+    ) -> Leader | None:
         """A flight near enough to wait for, else None: then others may wait for this one.
 
-        `follows(query, similarity)` says whether that query's answer may serve.
+        `follows(query, similarity, agreeing)` says whether that query's answer may serve if so many
+        agree on it. Waiting for one that serves only then costs time, and saves a crowd's calls.
         """
         with self._lock:
             others = self._by_space.setdefault(mine.space, [])
@@ -120,9 +146,10 @@ class Flights:
                 ),
                 reverse=True,
             )
-            for similarity, at in near[:_LOOKED_AT]:
-                if follows(others[at].query, similarity):
-                    return others[at]
+            for agreeing in (_ALONE, _HOPED):
+                for similarity, at in near[:_LOOKED_AT]:
+                    if follows(others[at].query, similarity, agreeing):
+                        return Leader(others[at], serves=agreeing == _ALONE)
             mine.vector = vector
             others.append(mine)
         return None
@@ -131,6 +158,11 @@ class Flights:
         """The call has ended: tell those who wait."""
         with self._lock:
             self.landings += 1
+            if landing in {Landing.KEPT, Landing.FOUND}:
+                self._landed[flight.space] = (self.landings, flight)
+                self._landed.move_to_end(flight.space)
+                if len(self._landed) > _SPACES:
+                    self._landed.popitem(last=False)
             if self._by_key.get((flight.space, flight.key)) is flight:
                 del self._by_key[flight.space, flight.key]
             others = self._by_space.get(flight.space, [])
@@ -139,6 +171,12 @@ class Flights:
             if not others:
                 self._by_space.pop(flight.space, None)
         flight.end(landing)
+
+    def landed_since(self, space: Space, landings: int) -> Flight | None:
+        """The last flight that was good for others, if it landed after so many `landings`."""
+        with self._lock:
+            number, flight = self._landed.get(space, (0, None))
+        return flight if number > landings else None
 
     def __len__(self) -> int:
         return len(self._by_key)

@@ -96,8 +96,8 @@ def _board(parts: Parts, flights: Flights, effect: Board | BoardNear) -> object:
         return flights.board(effect.query)
     query, cache = effect.query, parts.cache
 
-    def follows(leader: Query, similarity: float) -> bool:
-        return cache is not None and cache.follows(query, leader, similarity, effect.decision_id)
+    def follows(leader: Query, similarity: float, agreeing: int) -> bool:
+        return cache is not None and cache.follows(query, leader, similarity, agreeing)
 
     return flights.board_near(effect.flight, effect.vector, follows)
 
@@ -120,7 +120,7 @@ def _exact(parts: Parts, cache: Cache, effect: FindExact) -> CacheHit | CacheMis
 def _near(parts: Parts, cache: Cache, effect: FindNear) -> CacheHit | CacheMiss:
     """A hit with its receipt; or a miss, which may have an offer to be weighed."""
     try:
-        found = cache.find_near(effect.query, effect.vector, effect.decision_id)
+        found = cache.find_near(effect.query, effect.vector, effect.decision_id, audit=effect.audit)
     except StorageError as error:
         _log.error("the cache was not asked for %s: %s", effect.decision_id, error)
         return CacheMiss(why="the database is away")

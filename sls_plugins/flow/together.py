@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 from sls_plugins.cache.admission import is_storable
+from sls_plugins.cache.keys import space_of
 from sls_plugins.cache.labels import GOOD
 from sls_plugins.flow.effects import (
     Board,
@@ -19,7 +21,7 @@ from sls_plugins.flow.effects import (
     Follow,
     Overhear,
 )
-from sls_plugins.flow.flights import Flight, Landed, Landing
+from sls_plugins.flow.flights import Flight, Landed, Landing, Leader
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.planned import Planned
 from sls_plugins.types import Answer, CacheHit, CacheMiss, Outcome, Query, Vector
@@ -34,10 +36,14 @@ Together: TypeAlias = Generator[Effect, Any, Found]
 
 @dataclass(slots=True)
 class Boarding:
-    """The flight that a request leads, if any, and how it ends unless something goes wrong."""
+    """The flight that a request leads, if any, and how it ends unless something goes wrong.
+
+    `waited` is the last flight of its space that has landed since it came.
+    """
 
     flight: Flight | None = None
     landing: Landing = Landing.FAILED
+    waited: Flight | None = None
 
 
 def landing_of(outcome: Outcome, answer: Answer) -> Landing:
@@ -53,7 +59,8 @@ def plan_together(parts: Parts, query: Query, boarding: Boarding) -> Together:
     Whoever gets a decision leads: the caller ends the flight in `boarding`. A leader that fails
     does not fail its followers: they look for another leader, or call on their own.
     """
-    decision_id = parts.ids()
+    assert parts.flights is not None
+    decision_id, landings = parts.ids(), parts.flights.landings
     query = query if query.id else replace(query, id=decision_id)
     found: CacheHit | CacheMiss | Answer | Planned | None
     found = yield from _same(parts, query, decision_id, boarding)
@@ -61,6 +68,7 @@ def plan_together(parts: Parts, query: Query, boarding: Boarding) -> Together:
         vector: Vector = yield Encode(query.text)
         near: CacheHit | CacheMiss | Answer = found or CacheMiss(why="")
         if found is None:
+            boarding.waited = parts.flights.landed_since(space_of(query), landings)
             near = yield from _alike(parts, query, vector, decision_id, boarding)
         found = (
             near
@@ -97,7 +105,7 @@ def _same(
         if landed.heard is not None:
             hit = yield FindExact(query, decision_id)
             return hit or (yield Overhear(query, decision_id, landed.heard))
-        if landed.landing in {Landing.PRIVATE, Landing.LATE}:
+        if landed.landing in {Landing.FOUND, Landing.PRIVATE, Landing.LATE}:
             return None
     return None
 
@@ -108,7 +116,7 @@ def _decided(
     """A decision, or the offer if that is worth more; then those who wait look for themselves."""
     found: CacheHit | Planned = yield Decide(query, vector, decision_id, miss)
     if isinstance(found, CacheHit):
-        boarding.landing = Landing.PRIVATE
+        boarding.landing = Landing.FOUND
     return found
 
 
@@ -117,26 +125,50 @@ def _alike(
 ) -> Generator[Effect, Any, CacheHit | CacheMiss | Answer]:
     """The answer to a text like this one, stored or on its way, or why there is none."""
     assert parts.flights is not None
+    look = partial(_look, query, vector, decision_id, boarding)
     found: CacheHit | CacheMiss = CacheMiss(why="")
     for _ in range(TRIES):
         landings = parts.flights.landings
-        found = yield FindNear(query, vector, decision_id, weigh=True)
+        found = yield from look()
         if isinstance(found, CacheHit) or boarding.flight is None:
             break
-        leader: Flight | None = yield BoardNear(boarding.flight, query, vector, decision_id)
+        leader: Leader | None = yield BoardNear(boarding.flight, query, vector)
         if leader is None:
             if parts.flights.landings != landings:
-                found = yield FindNear(query, vector, decision_id, weigh=True)
+                landed_now = parts.flights.landed_since(boarding.flight.space, landings)
+                boarding.waited = landed_now or boarding.waited
+                found = yield from look()
+            if boarding.waited is not None:
+                boarding.waited.claim_check()  # this call is one
             break
-        landed: Landed = yield Follow(leader, decision_id)
+        landed: Landed = yield Follow(leader.flight, decision_id, listens=leader.serves)
+        boarding.waited, boarding.flight.checked = leader.flight, True
         if landed.heard is not None:
-            found = yield FindNear(query, vector, decision_id, weigh=True)
+            found = yield FindNear(query, vector, decision_id, audit=False)
             if isinstance(found, CacheHit):
                 break
             heard: Answer = yield Overhear(query, decision_id, landed.heard)
             return heard
         if landed.landing in {Landing.PRIVATE, Landing.LATE}:
             break
+    else:
+        found = yield from look()
     if isinstance(found, CacheHit):
-        boarding.landing = Landing.PRIVATE  # those who wait look for themselves
+        boarding.landing = Landing.FOUND
+    return found
+
+
+def _look(
+    query: Query, vector: Vector, decision_id: str, boarding: Boarding
+) -> Generator[Effect, Any, CacheHit | CacheMiss]:
+    """What is stored. Who has waited for it takes what keeps the bound, without weighing it again.
+
+    Of all who have waited for one call, one at most checks on its answer.
+    """
+    waited = boarding.waited
+    weigh = waited is None
+    found: CacheHit | CacheMiss = yield FindNear(query, vector, decision_id, weigh)
+    if waited is None or isinstance(found, CacheHit) or not found.is_audit or waited.claim_check():
+        return found
+    found = yield FindNear(query, vector, decision_id, weigh, audit=False)
     return found

@@ -251,3 +251,8 @@ class CacheMiss:
     evidence: Evidence | None = None
     offer: CacheHit | None = None
     worth: float = 0.0
+
+    @property
+    def is_audit(self) -> bool:
+        """The nearest one was acceptable; it is refused only to check the bound."""
+        return self.evidence is not None and self.evidence.chance < 1.0

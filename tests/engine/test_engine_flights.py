@@ -7,10 +7,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from sls_plugins import Answer, Candidate, Query, Source
 from sls_plugins.errors import NoCandidateLeft
+from sls_plugins.flow.flights import Flights, Landing, Leader
 
 ASKED = Query(text="What is a heap?", tenant="a", scope="s")
 CROWD = 20
@@ -108,6 +110,46 @@ def test_paraphrases_follow_where_acceptance_lets_them(make_engine):
     answers = together(engine, crowd, call, lambda: followers(engine) >= CROWD - 3)
     assert len(call.heard) <= 3
     assert len({answer.text for answer in answers}) == len(call.heard)
+
+
+def test_a_crowd_is_checked_once(make_engine):
+    """Of many who have waited for one answer, one at most calls all the same to check the bound."""
+    engine = make_engine(cache={"max_error": 0.2, "audit": 0.4})
+    for query in spaced("Please tell me what a binary heap is", 100):
+        engine.answer(query, lambda c, q: Answer(text="A tree."))
+    call = Calls()
+    crowd = spaced("Please tell me how a splay tree works", CROWD)
+    together(engine, crowd, call, lambda: followers(engine) >= CROWD - 3)
+    assert len(call.heard) <= 3
+
+
+def test_some_wait_for_an_answer_that_more_must_agree_with():
+    """A call that would serve alone is followed first, then one that serves if more agree."""
+    flights, vector = Flights(30.0), np.array((1.0, 0.0), dtype=np.float32)
+
+    def board(text: str, follows) -> Leader | None:
+        flight, _ = flights.board(Query(text=text))
+        return flights.board_near(flight, vector, follows)
+
+    assert board("one", lambda *_: False) is None
+    hopeful = board("two", lambda _query, _similarity, agreeing: agreeing > 1)
+    assert hopeful is not None
+    assert (hopeful.flight.query.text, hopeful.serves) == ("one", False)
+    sure = board("three", lambda *_: True)
+    assert sure is not None
+    assert sure.serves
+
+
+def test_the_last_landing_of_a_space_is_known():
+    """Who came before an answer was there may take it as if he had waited for it."""
+    flights = Flights(30.0)
+    before = flights.landings
+    flight, _ = flights.board(ASKED)
+    assert flights.landed_since(flight.space, before) is None
+    flights.land(flight, Landing.KEPT)
+    assert flights.landed_since(flight.space, before) is flight
+    assert flights.landed_since(flight.space, flights.landings) is None
+    assert [flight.claim_check(), flight.claim_check()] == [True, False]
 
 
 def test_a_failed_leader_does_not_fail_its_followers(make_engine):

@@ -20,7 +20,7 @@ from sls_plugins.types import Answer, Candidate, Query
 __all__ = ["run"]
 
 CROWD = 100
-SAID_S = 0.5
+SAID_S = 1.0
 """How long a call takes."""
 
 WARM_TOPICS = 30
