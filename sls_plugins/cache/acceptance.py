@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +84,16 @@ class Verdict:
     audit: float = 0.0
 
 
+class _Place(NamedTuple):
+    """The curve of a family, and the bin in it."""
+
+    family: int
+    risk: int
+
+
+_slot = lru_cache(maxsize=4096)(slot_of)
+
+
 class Acceptance:
     """The learnt rule. Deterministic: equal labels in equal order give equal verdicts."""
 
@@ -99,11 +111,12 @@ class Acceptance:
     def judge(self, pair: Pair) -> Verdict:
         """The verdict on a neighbour, as things are known now."""
         seen = self._model.see(pair)
-        p_right = 1.0 - self._calibrated(pair, seen)
-        why = self._objection(pair, seen)
+        place = _Place(_slot(family_of(pair.task), _FAMILIES), _bin(seen.risk))
+        p_right = 1.0 - self._calibrated(seen, place)
+        why = self._objection(pair, seen, place)
         if why:
             return Verdict(accepted=False, p_right=p_right, why=why)
-        audit = self._audit(pair, seen)
+        audit = self._audit(seen, place)
         return Verdict(accepted=True, p_right=p_right, why=f"P(right) {p_right:.3f}", audit=audit)
 
     def note(self, pattern: str) -> None:
@@ -115,15 +128,14 @@ class Acceptance:
         seen, rule, state = self._model.see(pair), self._rule, self._state
         told = np.array((label.weight, 0.0 if label.right else label.weight))
         keep = 1.0 - 1.0 / rule.memory_labels
-        place = _bin(seen.risk)
-        family = slot_of(family_of(pair.task), _FAMILIES)
-        if self._is_open(family, place):
+        family, risky = place = _Place(_slot(family_of(pair.task), _FAMILIES), _bin(seen.risk))
+        if self._is_open(place):
             for gate in _gates(pair):
                 state["gates"][gate] = state["gates"][gate] * keep + told
         curve = state["curves"][family]
         curve *= keep
-        curve[place, :2] += told
-        curve[place, 2] += label.weight / max(pair.evidence.chance, 1e-3)
+        curve[risky, :2] += told
+        curve[risky, 2] += label.weight / max(pair.evidence.chance, 1e-3)
         self._levels[family] = self._levels_of(curve)
         self._learn_guards(pair, seen, told)
         self._model.learn(pair, seen, label, born)
@@ -144,40 +156,39 @@ class Acceptance:
         self._model.load(given)
         self._levels[:] = [self._levels_of(curve) for curve in self._state["curves"]]
 
-    def _objection(self, pair: Pair, seen: Risk) -> str:
+    def _objection(self, pair: Pair, seen: Risk, place: _Place) -> str:
         """Why this neighbour may not answer; empty if it may."""
         for guard in pair.guards:
             if not self._is_silent(guard, pair.task):
                 return f"guard: {guard}"
-        if not self._is_open(slot_of(family_of(pair.task), _FAMILIES), _bin(seen.risk)):
+        if not self._is_open(place):
             return f"too few labels say that P(right) {1.0 - seen.risk:.3f} is enough"
         limit, strength = self._rule.limit, self._rule.gate_strength
-        for gate, place in zip(_gates(pair), ("task", "scope"), strict=True):
+        for gate, where in zip(_gates(pair), ("task", "scope"), strict=True):
             cases, wrong = self._state["gates"][gate].tolist()
             if 0.5 * limit * strength + wrong > limit * (strength + cases):
-                return f"labels of this {place} show too many errors"
+                return f"labels of this {where} show too many errors"
         return ""
 
-    def _calibrated(self, pair: Pair, seen: Risk) -> float:
+    def _calibrated(self, seen: Risk, place: _Place) -> float:
         """The risk as cases that were forecast alike in the family have borne it out."""
-        family = slot_of(family_of(pair.task), _FAMILIES)
-        cases, wrong, _ = self._state["curves"][family, _bin(seen.risk)].tolist()
+        cases, wrong, _ = self._state["curves"][place].tolist()
         told = float((_STRENGTH * seen.risk + wrong) / (_STRENGTH + cases))
         noise = self._rule.label_noise
         return min(1.0, max(0.0, (told - noise) / (1.0 - 2.0 * noise)))
 
-    def _audit(self, pair: Pair, seen: Risk) -> float:
+    def _audit(self, seen: Risk, place: _Place) -> float:
         """The share of audits of such pairs: much on trial, then less where all is well."""
         rule = self._rule
         worth = seen.risk / (0.5 * rule.limit)
         usual = min(0.5, rule.audit * min(4.0, max(0.5, worth)))
-        level = self._levels[slot_of(family_of(pair.task), _FAMILIES), _bin(seen.risk)]
+        level = float(self._levels[place])
         sure, tried = -math.log(rule.doubt), -math.log(rule.trial_doubt)
-        lacking = max(0.0, (sure - float(level)) / max(1e-9, sure - tried))
+        lacking = max(0.0, (sure - level) / max(1e-9, sure - tried))
         return max(usual, min(0.5, rule.trial_audits * rule.audit) * lacking)
 
-    def _is_open(self, family: int, place: int) -> bool:
-        return bool(self._levels[family, place] >= -math.log(self._rule.opening))
+    def _is_open(self, place: _Place) -> bool:
+        return bool(self._levels[place] >= -math.log(self._rule.opening))
 
     def _is_silent(self, guard: str, task: str) -> bool:
         """Labels of pairs that looked safe but for this guard say that they are: it may not veto.
@@ -208,11 +219,11 @@ class Acceptance:
 
 def _gates(pair: Pair) -> tuple[int, int]:
     """Of the task, and of the scope in the task."""
-    return slot_of(pair.task, _GATES), slot_of(f"{pair.task}|{pair.scope}", _GATES)
+    return _slot(pair.task, _GATES), _slot(f"{pair.task}|{pair.scope}", _GATES)
 
 
 def _guard_slot(guard: str, place: str) -> int:
-    return slot_of(f"{guard}|{place}", _GUARDS)
+    return _slot(f"{guard}|{place}", _GUARDS)
 
 
 def _bin(risk: float) -> int:

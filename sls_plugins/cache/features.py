@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sls_plugins.cache.guards import fired
 from sls_plugins.cache.keys import pattern_of
+from sls_plugins.cache.scanning import tokens_of
 from sls_plugins.protocols import Guard
 from sls_plugins.types import CacheEntry, Evidence, Query
 
@@ -24,7 +21,6 @@ FEATURES = 17
 _ALONE = Evidence()
 _NAMED = frozenset(("quotes_differ", "identifiers_differ", "names_differ", "languages_differ"))
 _TURNED = frozenset(("negation_differs", "opposites_meet", "order_differs"))
-_TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +28,7 @@ class Pair:
     """A query beside a stored entry: all that acceptance looks at.
 
     `scope` names tenant and scope, `guards` are the names of the guards that veto, `patterns` both
-    texts with digits masked, `values` the features, shape (FEATURES,), about -3…3 each.
+    texts with digits masked, `values` the features, FEATURES of them, about -3…3 each.
     """
 
     task: str
@@ -42,7 +38,7 @@ class Pair:
     evidence: Evidence
     guards: tuple[str, ...]
     patterns: tuple[str, str]
-    values: NDArray[np.float64]
+    values: tuple[float, ...]
 
     @property
     def same_pattern(self) -> bool:
@@ -69,11 +65,9 @@ def pair_of(
         evidence=evidence,
         guards=names,
         patterns=patterns,
-        values=np.array(
-            (
-                *_texts(query.text, entry, patterns, names),
-                *_company(entry, similarity, evidence),
-            )
+        values=(
+            *_texts(query.text, entry, patterns, names),
+            *_company(entry, similarity, evidence),
         ),
     )
 
@@ -135,4 +129,4 @@ def _pattern(text: str) -> str:
 
 @lru_cache(maxsize=8192)
 def _tokens(text: str) -> frozenset[str]:
-    return frozenset(_TOKEN.findall(text.lower()))
+    return tokens_of(text.lower())

@@ -10,8 +10,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from string import ascii_letters, ascii_lowercase, digits
 
+from sls_plugins.cache.scanning import make_splitter
 from sls_plugins.cache.words import (
     CALENDAR,
     LANGUAGES,
@@ -59,6 +62,8 @@ _IDENTIFIER = re.compile(
     r")"
 )
 _WORD = re.compile(r"[a-z]+(?:['’][a-z]+)?")
+_plain_words = make_splitter(_WORD.pattern, ascii_lowercase.encode())
+_hyphenated = make_splitter(r"[\w'’-]+", f"{ascii_letters}{digits}_'-".encode())
 _DIGIT = re.compile(r"\d")
 _CODE = re.compile(r"[_/.:()*-]|[A-Z][A-Z]|[a-z][A-Z]|[A-Z][a-z0-9]*[A-Z]")
 _HOW = ("how many", "how much", "how long", "how often", "how old", "how far")
@@ -79,18 +84,21 @@ _PREFIXES = ("un", "dis", "de", "non")
 
 @lru_cache(maxsize=8192)
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(_WORD.findall(text.lower()))
+    lowered = text.lower()
+    return tuple(_WORD.findall(lowered) if "'" in lowered else _plain_words(lowered))
 
 
 @lru_cache(maxsize=8192)
 def _numbers(text: str) -> tuple[tuple[str, str], ...]:
     found = []
-    for sign, digits, unit, tail in _NUMBER.findall(text) if _DIGIT.search(text) else ():
-        value = digits.replace(",", "")
+    for sign, figures, unit, tail in _NUMBER.findall(text) if _DIGIT.search(text) else ():
+        value = figures.replace(",", "")
         if "." in value:
             value = value.rstrip("0").rstrip(".")
         found.append((value, (sign or unit or tail).strip().lower().rstrip("s")))
-    found += [("", word) for word in _words(text) if word in _SPOKEN]
+    words = _words(text)
+    if not _SPOKEN.isdisjoint(words):
+        found += [("", word) for word in words if word in _SPOKEN]
     return tuple(sorted(found))
 
 
@@ -110,7 +118,10 @@ def _identifiers(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=8192)
 def _negations(text: str) -> int:
-    return sum(word in _NEGATING or word.endswith(("n't", "n’t")) for word in _words(text))
+    words = _words(text)
+    if _NEGATING.isdisjoint(words) and "'" not in text and "’" not in text:
+        return 0
+    return sum(word in _NEGATING or word.endswith(("n't", "n’t")) for word in words)
 
 
 @lru_cache(maxsize=8192)
@@ -121,19 +132,24 @@ def _counted(text: str) -> Counter[str]:
 @lru_cache(maxsize=8192)
 def _names(text: str) -> frozenset[str]:
     """Capitalised words that do not begin a sentence, in lower case."""
-    if text.islower():
+    rest = text[1:]
+    if rest == rest.lower():
         return frozenset()
     return frozenset(name.lower() for name in _NAME.findall(text) if name != "I")
 
 
 @lru_cache(maxsize=8192)
 def _languages(text: str) -> frozenset[str]:
-    return frozenset(word for word in _words(text) if word in _LANGUAGES)
+    return _LANGUAGES.intersection(_words(text))
 
 
 @lru_cache(maxsize=8192)
 def _question(text: str) -> str:
-    words = _words(_WAYS.sub("how", text.lower()))
+    words, lowered = _words(text), text.lower()
+    if "what" in lowered:
+        words = _words(_WAYS.sub("how", lowered))
+    if _ASKING.isdisjoint(words):
+        return ""
     for place, word in enumerate(words):
         if word in _ASKING:
             pair = " ".join(words[place : place + 2])
@@ -176,12 +192,21 @@ def negation_differs(query_text: str, stored_text: str) -> bool:
 def opposites_meet(query_text: str, stored_text: str) -> bool:
     """A word of one text has its opposite in the other, where the word itself is missing."""
     query, stored = _counted(query_text), _counted(stored_text)
-    only_query, only_stored = query - stored, stored - query
+    only_query = {word for word, count in query.items() if count > stored.get(word, 0)}
+    only_stored = {word for word, count in stored.items() if count > query.get(word, 0)}
+    if any(not only_stored.isdisjoint(_OPPOSITE.get(word, ())) for word in only_query):
+        return True
+    return _is_prefixed(only_query, only_stored) or _is_prefixed(only_stored, only_query)
+
+
+def _is_prefixed(words: AbstractSet[str], others: AbstractSet[str]) -> bool:
+    """A word of one side is the other's with a prefix that turns it round."""
     return any(
-        _OPPOSITE.get(word, frozenset()) & only_stored.keys()
-        or any(f"{prefix}{word}" in only_stored for prefix in _PREFIXES)
-        for word in only_query
-    ) or any(f"{prefix}{word}" in only_query for word in only_stored for prefix in _PREFIXES)
+        word.removeprefix(prefix) in others
+        for word in words
+        if word.startswith(_PREFIXES)
+        for prefix in _PREFIXES
+    )
 
 
 def names_differ(query_text: str, stored_text: str) -> bool:
@@ -211,14 +236,22 @@ def order_differs(query_text: str, stored_text: str) -> bool:
 
     "Please", "to me" and their like may stand anywhere.
     """
-    query = [word for word in _words(_ASIDE.sub("", query_text)) if word not in _MANNERS]
-    stored = [word for word in _words(_ASIDE.sub("", stored_text)) if word not in _MANNERS]
-    return query != stored and sorted(query) == sorted(stored)
+    query, stored = _said(query_text), _said(stored_text)
+    return query != stored and len(query) == len(stored) and sorted(query) == sorted(stored)
+
+
+@lru_cache(maxsize=8192)
+def _said(text: str) -> tuple[str, ...]:
+    """The words without those that may stand anywhere."""
+    words = _words(text)
+    if "me" in words:
+        words = _words(_ASIDE.sub("", text))
+    return words if _MANNERS.isdisjoint(words) else tuple(w for w in words if w not in _MANNERS)
 
 
 @lru_cache(maxsize=8192)
 def _lowered(text: str) -> frozenset[str]:
-    return frozenset(re.findall(r"[\w'’-]+", text.lower()))
+    return frozenset(_hyphenated(text.lower()))
 
 
 DEFAULT_GUARDS: Mapping[str, Guard] = {

@@ -20,12 +20,17 @@ __all__ = ["exact_key", "key_of", "normalise", "pattern_of", "scope_of", "space_
 
 _TASK = "\x1ftask="
 _LINE_END = re.compile(r"[ \t]*(?:\r\n|\r|\n)")
+_DIGIT = re.compile(r"\d")
 _MASKED = re.compile(r"\w*\d\w*(?:[.:,/@\-]+\w*\d\w*)*")
 
 
 def normalise(text: str) -> str:
     """The text without differences that no reader sees."""
-    return _LINE_END.sub("\n", unicodedata.normalize("NFC", text)).strip()
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    if "\n" in text or "\r" in text:
+        text = _LINE_END.sub("\n", text)
+    return text.strip()
 
 
 def exact_key(text: str) -> str:
@@ -74,4 +79,5 @@ def _plain(value: object) -> object:
 
 def pattern_of(text: str) -> str:
     """The text with words that hold a digit masked: "core.6801" and "core.77" are one pattern."""
-    return _MASKED.sub("#", normalise(text))
+    text = normalise(text)
+    return _MASKED.sub("#", text) if _DIGIT.search(text) else text

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 import zlib
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sls_plugins.cache.scanning import words_of
 
 __all__ = ["RARITIES", "Rarity"]
 
@@ -16,7 +17,6 @@ RARITIES = 2
 """Length of what `compare` gives."""
 
 _SLOTS = 1 << 14
-_WORD = re.compile(r"\w+")
 
 
 class Rarity:
@@ -38,19 +38,21 @@ class Rarity:
         A word weighs the logarithm of how rare it is; both are within 0…1 (0: none differs).
         """
         mine, theirs = _slots(one), _slots(other)
-        texts = float(self.counts[_SLOTS]) + 2.0
-        scale = math.log(texts)
-        apart = [self._weight(slot, texts) for slot in mine ^ theirs]
-        if not apart:
+        differ = mine ^ theirs
+        if not differ:
             return 1.0, 0.0
-        shared = sum(self._weight(slot, texts) for slot in mine & theirs)
-        return shared / max(1e-9, shared + sum(apart)), min(1.0, max(apart) / scale)
-
-    def _weight(self, slot: int, texts: float) -> float:
-        return math.log(texts / (float(self.counts[slot]) + 1.0))
+        texts = float(self.counts[_SLOTS]) + 2.0
+        seen = self.counts.take([*differ, *(mine & theirs)])
+        weights = np.log(texts / (seen + 1.0)).tolist()
+        apart, shared = weights[: len(differ)], sum(weights[len(differ) :])
+        return shared / max(1e-9, shared + sum(apart)), min(1.0, max(apart) / math.log(texts))
 
 
 @lru_cache(maxsize=8192)
 def _slots(pattern: str) -> frozenset[int]:
-    words = _WORD.findall(pattern.lower())
-    return frozenset(zlib.crc32(word.encode("utf-8", "surrogatepass")) % _SLOTS for word in words)
+    return frozenset(map(_slot, words_of(pattern.lower())))
+
+
+@lru_cache(maxsize=1 << 16)
+def _slot(word: str) -> int:
+    return zlib.crc32(word.encode("utf-8", "surrogatepass")) % _SLOTS

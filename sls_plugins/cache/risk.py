@@ -71,7 +71,7 @@ class RiskModel:
         cell = _cell(pair)
         seen, unlike = self._state["cells"][cell].tolist()
         alike = (math.log1p(min(_CELL_MOST, seen - unlike)), math.log1p(min(_CELL_MOST, unlike)))
-        values = np.concatenate((pair.values, (agreed / 2 - 1, differed / 2 - 1, *rarity, *alike)))
+        values = np.array((*pair.values, agreed / 2 - 1, differed / 2 - 1, *rarity, *alike))
         task = slot_of(pair.task, _TASKS)
         weights = self._state["weights"] + self._state["task_weights"][task]
         doubt = float(values @ self._state["covariance"] @ values)
