@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,7 +49,9 @@ def build(
     settings = load_settings(source)
     found = Plugins.load(settings.plugins, plugins)
     candidates = _candidates(settings, found)
-    return _Assembly(settings, found, candidates, clock).engine(ids or (lambda: uuid.uuid4().hex))
+    return _Assembly(settings, found, candidates, clock).engine(
+        ids or (lambda: os.urandom(16).hex())
+    )
 
 
 def open_rows(settings: Settings) -> Stores:

@@ -15,7 +15,7 @@ SURE = 0.97
 
 def doubted(parts: Parts, query: Query, hit: CacheHit) -> CacheHit | CacheMiss:
     """The hit; or a miss with an offer, if it is worth asking whether its answer is right."""
-    if parts.witnesses is None:
+    if parts.witnesses is None or len(parts.candidates) < 2:  # who would be asked has said it
         return hit
     with parts.lock:
         belief = parts.witnesses.believe(query, hit.entry)
