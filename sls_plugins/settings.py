@@ -115,7 +115,9 @@ class HealthSettings(_Frozen):
 
     After `failures` failed calls in a row it is left alone for `cooldown_s`, twice as long each
     time, up to `longest_cooldown_s`. Passing errors are tried again up to `retries` times, after
-    `wait_s` or the provider's Retry-After, if that is no more than `longest_wait_s`.
+    `wait_s` or the provider's Retry-After, if that is no more than `longest_wait_s`. With `hedge` a
+    second candidate is called, within the budget, when the first has not answered by the 95 %
+    quantile of its latency; the first good answer is used, both are paid for.
     """
 
     failures: Annotated[int, Field(gt=0)] = 5
@@ -124,6 +126,7 @@ class HealthSettings(_Frozen):
     retries: Annotated[int, Field(ge=0)] = 1
     wait_s: Annotated[float, Field(ge=0)] = 0.5
     longest_wait_s: Annotated[float, Field(ge=0)] = 5.0
+    hedge: bool = False
 
 
 class PartSettings(_Frozen):

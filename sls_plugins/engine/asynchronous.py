@@ -13,6 +13,7 @@ from sls_plugins.engine.batch import AsyncBatchPlan
 from sls_plugins.engine.beside import Beside
 from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.desk import AsyncEngineCache
+from sls_plugins.engine.hedging import race_async
 from sls_plugins.engine.retries import call_again_async
 from sls_plugins.engine.roster import Roster
 from sls_plugins.engine.stream_hosts import RAISES, AsyncStreamHost, StreamPolicy
@@ -165,11 +166,16 @@ class AsyncEngine:
             assert self.parts.flights is not None
             return await follow_async(effect.flight, self.parts.flights.wait_s)
 
-        async def attempt() -> Answer:
-            with provider(effect.candidate.name):
-                return await call(effect.candidate, effect.query)
+        async def attempt(candidate: Candidate) -> Answer:
+            async def once() -> Answer:
+                with provider(candidate.name):
+                    return await call(candidate, effect.query)
 
-        return await call_again_async(self.parts.health.rules, attempt)
+            return await call_again_async(self.parts.health.rules, once)
+
+        if effect.hedge is not None:
+            return await race_async(effect.hedge, effect.candidate, attempt, self.beside.run)
+        return await attempt(effect.candidate)
 
 
 def _made(

@@ -11,6 +11,7 @@ from sls_plugins.engine.asynchronous import AsyncEngine
 from sls_plugins.engine.batch import BatchPlan
 from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.desk import EngineCache
+from sls_plugins.engine.hedging import race
 from sls_plugins.engine.learnt import EngineUpdates
 from sls_plugins.engine.retries import call_again
 from sls_plugins.engine.roster import Roster
@@ -189,11 +190,16 @@ class Engine:
         if not isinstance(effect, flow.Call):
             return flow.perform(self.parts, effect)
 
-        def attempt() -> Answer:
-            with provider(effect.candidate.name):
-                return call(effect.candidate, effect.query)
+        def attempt(candidate: Candidate) -> Answer:
+            def once() -> Answer:
+                with provider(candidate.name):
+                    return call(candidate, effect.query)
 
-        return call_again(self.parts.health.rules, attempt)
+            return call_again(self.parts.health.rules, once)
+
+        if effect.hedge is not None:
+            return race(effect.hedge, effect.candidate, attempt)
+        return attempt(effect.candidate)
 
 
 def _no_call(candidate: Candidate, query: Query) -> Answer:

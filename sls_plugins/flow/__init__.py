@@ -16,6 +16,7 @@ from sls_plugins.flow.effects import (
 )
 from sls_plugins.flow.flights import Flight, Flights, Landed, Landing
 from sls_plugins.flow.forgetting import forget
+from sls_plugins.flow.hedging import Hedge
 from sls_plugins.flow.jobs import Job, lay_out
 from sls_plugins.flow.offered import Offered
 from sls_plugins.flow.parts import Parts
@@ -36,6 +37,7 @@ __all__ = [
     "Flights",
     "Follow",
     "Grade",
+    "Hedge",
     "Job",
     "Landed",
     "Landing",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sls_plugins.errors import InputError, UnknownCandidateError, UnknownDecisionError
+from sls_plugins.flow.completing import completed
 from sls_plugins.flow.effects import Finish
+from sls_plugins.flow.lines import observe
 from sls_plugins.flow.parts import Parts
-from sls_plugins.flow.perform import observe, perform
-from sls_plugins.flow.request import completed
+from sls_plugins.flow.perform import perform
 from sls_plugins.types import Answer, Feedback, OutcomeKind, Source
 from sls_plugins.updater import joined_line
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sls_plugins.flow.flights import Flight
+from sls_plugins.flow.hedging import Hedge
 from sls_plugins.types import (
     Answer,
     CacheHit,
@@ -135,12 +136,16 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Provider: the candidate's answer → `Answer`, or `ProviderError`."""
+    """Provider: the candidate's answer → `Answer`, or `ProviderError`.
+
+    With a `hedge` it may be another candidate's: see `Hedge`.
+    """
 
     decision: Decision
     candidate: Candidate
     query: Query
     flight: Flight | None = None
+    hedge: Hedge | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from sls_plugins.flow.effects import (
 )
 from sls_plugins.flow.flights import Flights
 from sls_plugins.flow.judging import verdict
+from sls_plugins.flow.lines import log_outcome
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.planned import Planned
 from sls_plugins.flow.receipts import overhear
@@ -36,13 +37,12 @@ from sls_plugins.types import (
     Decision,
     Estimate,
     Evidence,
-    Outcome,
     Query,
     Usage,
     Vector,
 )
 
-__all__ = ["log_outcome", "observe", "perform"]
+__all__ = ["perform"]
 
 _log = logging.getLogger(__name__)
 
@@ -207,20 +207,6 @@ def _warmed(parts: Parts, query: Query, estimates: Sequence[Estimate]) -> tuple[
         replace(each, cost_usd=max(0.0, each.cost_usd - saved_usd(each.candidate)))
         for each in estimates
     )
-
-
-def log_outcome(parts: Parts, outcome: Outcome) -> Outcome:
-    """Append an outcome, bring cache rows up to date, let the learners read it."""
-    logged = parts.log.append(outcome)
-    observe(parts, logged)
-    return logged
-
-
-def observe(parts: Parts, logged: Outcome) -> None:
-    """Bring cache rows up to date with an appended line, let the learners read it."""
-    if parts.cache is not None:
-        parts.cache.observe(logged)
-    parts.learner.observe(logged)
 
 
 def _finish(parts: Parts, effect: Finish) -> None:

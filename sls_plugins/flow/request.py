@@ -20,6 +20,7 @@ from sls_plugins.errors import (
     UnknownDecisionError,
     UnusableAnswerError,
 )
+from sls_plugins.flow.completing import completed
 from sls_plugins.flow.effects import (
     Call,
     Decide,
@@ -33,6 +34,7 @@ from sls_plugins.flow.effects import (
     Serve,
 )
 from sls_plugins.flow.flights import Landing
+from sls_plugins.flow.hedging import hedge_of
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.planned import Planned
 from sls_plugins.flow.spare import spare_hit
@@ -42,12 +44,12 @@ from sls_plugins.types import (
     Answer,
     CacheHit,
     CacheMiss,
+    Outcome,
     OutcomeKind,
     Query,
-    Usage,
 )
 
-__all__ = ["answer", "completed", "plan"]
+__all__ = ["answer", "plan"]
 
 _log = logging.getLogger(__name__)
 
@@ -140,7 +142,7 @@ def carry_out(parts: Parts, planned: Planned, boarding: Boarding | None = None) 
         except BudgetExhausted as error:
             tries.causes[name] = error
         else:
-            parts.sessions.note(planned.query, name)
+            parts.sessions.note(planned.query, result.candidate)
             parts.plugins.answered(planned.query, result)
             return result
     last = tries.end()
@@ -159,8 +161,10 @@ def _watched(
     ended = False
     try:
         result = yield from _try(parts, planned, name, failures, boarding)
+        ended = result.candidate == name  # else it was too slow, which was told already
+        if ended:
+            parts.health.end(name)
         ended = True
-        parts.health.end(name)
     except ProviderError as error:
         ended = True
         parts.health.end(name, None if isinstance(error, UnusableAnswerError) else error)
@@ -239,8 +243,11 @@ def _try(
     settled = False
     try:
         yield Reserve(reservation_id, decision.estimate_of(name).cost_high_usd)
-        start_s = parts.clock()
-        said: Answer = yield Call(decision, candidate, planned.query, boarding.flight)
+        start_s, hedge = parts.clock(), hedge_of(parts, planned, name)
+        said: Answer = yield Call(decision, candidate, planned.query, boarding.flight, hedge)
+        if hedge is not None:
+            name, start_s = hedge.winner, hedge.start_s
+            reservation_id = f"{decision.id}/{name}"
         elapsed_s = max(0.0, parts.clock() - start_s)
         result = replace(
             completed(parts, planned.query, name, said),
@@ -252,16 +259,7 @@ def _try(
         verdict: Verdict | None = None
         if parts.judges:
             verdict = yield Grade(planned.query, result)
-        outcome = replace(
-            planned.outcome(OutcomeKind.ANSWERED, name, parts.clock()),
-            usage=result.usage,
-            cost_usd=result.cost_usd,
-            latency_s=result.latency_s,
-            answer_text=result.text,
-            quality=verdict.quality if verdict else None,
-            quality_source=verdict.source if verdict else "",
-            weight=verdict.weight if verdict else 1.0,
-        )
+        outcome = _answered(parts, planned, result, verdict)
         settled = True
         try:
             yield Finish(outcome, reservation_id, result)
@@ -277,17 +275,18 @@ def _try(
     return result
 
 
-def completed(parts: Parts, query: Query, name: str, said: Answer) -> Answer:
-    """The provider's answer with everything filled in that the host did not tell."""
-    usage = said.usage or Usage(
-        input_tokens=query.input_tokens or 0,
-        output_tokens=parts.tokens.count(said.text).tokens,
-        estimated=True,
+def _answered(parts: Parts, planned: Planned, said: Answer, verdict: Verdict | None) -> Outcome:
+    """The log's line about an answer, with what judges said of it."""
+    return replace(
+        planned.outcome(OutcomeKind.ANSWERED, said.candidate, parts.clock()),
+        usage=said.usage,
+        cost_usd=said.cost_usd,
+        latency_s=said.latency_s,
+        answer_text=said.text,
+        quality=verdict.quality if verdict else None,
+        quality_source=verdict.source if verdict else "",
+        weight=verdict.weight if verdict else 1.0,
     )
-    cost = said.cost_usd
-    if cost is None:
-        cost = parts.cost_usd(parts.candidates[name], usage)
-    return replace(said, candidate=name, usage=usage, cost_usd=cost)
 
 
 def _failed(parts: Parts, planned: Planned, error: ProviderError) -> Generator[Effect, Any, float]:

@@ -98,7 +98,8 @@ class OnlinePredictor:
         check_grade(outcome)
         seen = read(outcome.query, outcome.vector, self.dimension)
         if outcome.kind is OutcomeKind.FAILED:
-            self._failures.learn(row, failed=True)
+            if outcome.error:  # else it was given up for a quicker one
+                self._failures.learn(row, failed=True)
             return
         if outcome.kind is OutcomeKind.ANSWERED:
             self._failures.learn(row, failed=False)

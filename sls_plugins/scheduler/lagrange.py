@@ -129,10 +129,11 @@ class LagrangeScheduler:
         estimate = outcome.estimate
         if outcome.source is Source.CACHE or estimate is None:
             return
-        if outcome.kind is OutcomeKind.ANSWERED and outcome.cost_usd is not None:
+        if outcome.cost_usd is not None and outcome.kind is not OutcomeKind.GRADED:
             self._pacer.settle(
                 outcome.query.id, outcome.cost_usd, estimate.cost_usd, estimate.cost_high_usd
             )
+        if outcome.cost_usd is not None and outcome.kind is OutcomeKind.ANSWERED:
             self._safety.billed(estimate, outcome.cost_usd)
         if outcome.quality is not None and 0.0 <= outcome.quality <= 1.0:
             self._pacer.grade(outcome.quality)
