@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from sls_plugins.cache.keys import pattern_of, space_of
-from sls_plugins.types import CacheEntry, Outcome, OutcomeKind, Query, Source, State
+from sls_plugins.types import CacheEntry, Estimate, Outcome, OutcomeKind, Query, Source, State
 
 __all__ = ["Belief", "Witnesses"]
 
@@ -44,6 +44,9 @@ ENOUGH = 0.3
 
 FIRST_TRUST, SHARPNESS, FADE = 0.7, 4.0, 0.998
 """Trust in votes at first; how fast errors of expectation move it; what is kept per grade."""
+
+SEVERAL = 2
+"""Votes and grades from which on they are set against what was expected."""
 
 FINDING_OUT, HORIZON = 1.0, 10
 """Worth of knowing, per later use; uses ahead that count at most."""
@@ -108,6 +111,26 @@ class Witnesses:
         right = chances[answer]
         worth = trust * FINDING_OUT * right * (1.0 - right) * min(case.looks, HORIZON)
         return Belief(right=right, worth=worth)
+
+    def adjusted(self, query: Query, estimates: Sequence[Estimate]) -> tuple[Estimate, ...]:
+        """Estimates in the light of what these candidates said to such queries, and of grades.
+
+        Who gave an answer that is hardly believed will probably give it again.
+        """
+        case, trust = self._cases.get(_case_of(query)), self.trust
+        if case is None or trust < ENOUGH or len(case.votes) + len(case.grades) < SEVERAL:
+            return tuple(estimates)
+        chances = _posterior(case)
+        return tuple(
+            replace(
+                one,
+                quality=one.quality + trust * (chances[case.votes[one.candidate][0]] - one.quality),
+                quality_sd=(1.0 - trust) * one.quality_sd,
+            )
+            if one.candidate in case.votes
+            else one
+            for one in estimates
+        )
 
     def outvoted(self, outcome: Outcome) -> bool:
         """Another answer to such queries is probably right, and likelier than this fresh one."""

@@ -166,6 +166,8 @@ def _decide(parts: Parts, effect: Decide) -> Planned | CacheHit:
     purse = parts.ledger.purse()
     with parts.lock:
         told = _warmed(parts, query, parts.predictor.predict_one(query, effect.vector, fit))
+        if parts.witnesses is not None:
+            told = parts.witnesses.adjusted(query, told)
         estimates = parts.sessions.adjust(query, told, parts.candidates)
         choice = parts.scheduler.decide(query, (*estimates, *_offered(miss)), purse, seed)
     if miss.offer is not None and choice.ranking[0] == CACHE:

@@ -14,10 +14,10 @@ from sls_plugins.updater.detector import EDGE, SHIFTS
 
 __all__ = ["PROBES", "WARD", "Ward"]
 
-PROBES, HOPED = 0.035, 0.15
+PROBES, HOPED = 0.03, 0.12
 """Share of the queries that a candidate in quarantine gets; the same while it looks recovered."""
 
-HOPE, RECOVERED = 25.0, 150.0
+HOPE, RECOVERED = 30.0, 400.0
 """Evidence from which on it looks recovered, and has: about as many probes per false one."""
 
 RISE = 0.1

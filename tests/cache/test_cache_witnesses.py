@@ -124,6 +124,25 @@ def test_a_fresh_answer_is_outvoted_by_one_that_is_probably_right() -> None:
     assert witnesses.outvoted(third)
 
 
+def test_who_is_outvoted_is_expected_to_be_worse_for_such_queries() -> None:
+    """Estimates follow votes and grades of the pattern; who has not spoken is left as he was."""
+    witnesses = acquainted()
+    for number, name in enumerate(("one", "other")):
+        witnesses.learn_one(said(number, name, "session <*> closed"))
+    witnesses.learn_one(said(3, "third", "session 3 closed"))
+    before = [
+        Estimate(candidate=name, quality=0.7, quality_sd=0.1, cost_usd=1e-4, cost_high_usd=2e-4)
+        for name in ("one", "third", "new")
+    ]
+    query = Query(text="session 9 closed", task="logs")
+    one, third, new = witnesses.adjusted(query, before)
+    assert one.quality > 0.8
+    assert third.quality < 0.4
+    assert new == before[2]
+    elsewhere = Query(text="something else", task="logs")
+    assert witnesses.adjusted(elsewhere, before) == tuple(before)
+
+
 def test_what_was_learnt_survives_save_and_load() -> None:
     """A restored learner believes the same, and knows the answers whose grade is to come."""
     witnesses, other = acquainted(), Witnesses()
