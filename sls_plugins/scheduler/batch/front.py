@@ -103,16 +103,33 @@ class Front:
 def front_of(batch: Batch) -> Front:
     """The front of a batch of shape (n, m): one sort of at most n·(m - 1) steps."""
     start, rate, row, back, to = _ranked(batch)
-    sums, sums_usd = np.empty(len(rate) + 1), np.empty(len(rate) + 1)
-    cheapest = start.astype(np.intp)
-    for values, totals in ((batch.quality, sums), (batch.cost_usd, sums_usd)):
-        totals[0] = chosen(values, cheapest).sum()
-        for first, last in blocks(len(rate), CHUNK):
-            rows = row[first:last].astype(np.intp)
-            after = _cells(values, rows, to[first:last])
-            totals[first + 1 : last + 1] = after - _cells(values, rows, back[first:last])
-        np.cumsum(totals, out=totals)
+    base, base_usd = (_total(values, start) for values in (batch.quality, batch.cost_usd))
+    sums = _summed(base, batch.quality, row, back, to)
+    sums_usd = _summed(base_usd, batch.cost_usd, row, back, to)
     return Front(batch, start, rate, row, to, sums, sums_usd)
+
+
+def _total(values: NDArray[np.floating], start: NDArray[np.unsignedinteger]) -> float:
+    """What all cheapest candidates come to; its memory is let go of before more is needed."""
+    return float(chosen(values, start.astype(np.intp)).sum())
+
+
+def _summed(
+    base: float,
+    values: NDArray[np.floating],
+    row: NDArray[np.int32],
+    back: NDArray[np.unsignedinteger],
+    to: NDArray[np.unsignedinteger],
+) -> Floats:
+    """The sum after 0 … K steps, shape (K + 1,)."""
+    totals = np.empty(len(row) + 1)
+    totals[0] = base
+    for first, last in blocks(len(row), CHUNK):
+        rows = row[first:last].astype(np.intp)
+        after = _cells(values, rows, to[first:last])
+        totals[first + 1 : last + 1] = after - _cells(values, rows, back[first:last])
+    np.cumsum(totals, out=totals)
+    return totals
 
 
 def _ranked(batch: Batch) -> tuple[Any, Any, Any, Any, Any]:
