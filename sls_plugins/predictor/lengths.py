@@ -23,10 +23,10 @@ TASKS = 48
 PAIRS = np.triu_indices(TEXT_WIDTH - 1)
 """Which numbers of the text are multiplied, so that a length may have an optimum."""
 
-SHARED_PRIOR = (4.0, 0.2, 0.2, 1.8, 0.1 / EMBEDDING_SCALE**2)
+SHARED_PRIOR = (4.0, 0.2, 0.2, 0.9, 0.1 / EMBEDDING_SCALE**2)
 """Prior variance of weights: constant, text, products, tasks, embedding; in noise variances."""
 
-OWN_PRIOR = (0.5, 0.03, 0.2, 0.6)
+OWN_PRIOR = (0.5, 0.03, 0.1, 0.9)
 """The same for a candidate's own: constant, text, what is expected of all, tasks."""
 
 
@@ -55,7 +55,7 @@ class Lengths:
         own = np.concatenate(
             ([constant], np.full(TEXT_WIDTH - 1, text), [shared], np.full(TASKS, tasks))
         )
-        self.own = LinearBank(own, drift=2e-4)
+        self.own = LinearBank(own, drift=5e-5)
 
     def grow(self, rows: int) -> None:
         """Have at least this many candidates."""
