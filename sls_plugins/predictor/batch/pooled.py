@@ -71,7 +71,7 @@ class Pooled:
     """Expected quality with an honest deviation, from labels of any tasks for any tasks."""
 
     def __init__(self, options: PooledOptions | None = None, seed: int = 0) -> None:
-        """`seed` draws the inducing queries."""
+        """`seed` draws the queries for weights, and inducing ones among equally frequent."""
         self.options = options if options is not None else PooledOptions()
         self.seed = seed
         self._centre: Floats = np.zeros(0)
@@ -87,10 +87,12 @@ class Pooled:
         single, counts = merged(labels)
         self._tasks = np.unique(single.rows.task)
         self._centre = centre_of(single, counts)
-        order = spread(single.rows.task, rng)
-        through = order[: self.options.inducing]
+        drawn = rng.permutation(len(single.rows))
+        some = in_turn(single.rows.task, drawn)[:TUNED_ON]
+        frequent = drawn[np.argsort(-counts[drawn], kind="stable")]
+        through = in_turn(single.rows.task, frequent)[: self.options.inducing]
         self._through = single.rows.take(through)
-        tuning = single.take(order[:TUNED_ON]), counts[order[:TUNED_ON]]
+        tuning = single.take(some), counts[some]
         self._scale = self._spread(single)
         self._lendings = []
         self._heads = [
@@ -268,9 +270,8 @@ def centre_of(labels: Labels, counts: Floats) -> Floats:
     return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
-def spread(tasks: Keys, rng: np.random.Generator) -> NDArray[np.intp]:
-    """All rows in an order in which small tasks come early: one of each task in turn."""
-    order = rng.permutation(len(tasks))
+def in_turn(tasks: Keys, order: NDArray[np.intp]) -> NDArray[np.intp]:
+    """All rows so that small tasks come early: one of each task in turn, each in this order."""
     turns = np.zeros(len(tasks), dtype=np.intp)
     for task in np.unique(tasks):
         own = order[tasks[order] == task]
