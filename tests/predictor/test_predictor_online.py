@@ -92,7 +92,8 @@ def test_failures_are_no_zeros() -> None:
     query = Query(text="Hello")
     before = predictor.predict_one(query, vector_of(3), CANDIDATES)[0].quality
     for number in range(20):
-        predictor.learn_one(replace(outcome(number), kind=OutcomeKind.FAILED, quality=None))
+        failed = replace(outcome(number), kind=OutcomeKind.FAILED, quality=None, error="timeout")
+        predictor.learn_one(failed)
     after = predictor.predict_one(query, vector_of(3), CANDIDATES)[0].quality
     assert before - 0.1 < after < before
 
