@@ -137,6 +137,7 @@ class _Assembly:
             health=Health(HealthRules(**self.settings.health.model_dump()), self.clock),
             sessions=Sessions(self.clock),
             cache_at_cap=self.settings.budget.cache_at_cap,
+            audit_later=self.settings.cache.audit_later,
             witnesses=witnesses,
         )
         closing = (updates.background(manager, learner), index, stores.database, shelf)

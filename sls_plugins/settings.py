@@ -151,10 +151,11 @@ class CacheSettings(_Frozen):
     `ttl_s` seconds from when it was made, or as `ttl_by_task` says, and one to a query about the
     present ("today", "latest") for `volatile_ttl_s` at most (0: it is not kept). A query like one
     that is on its way waits for that answer, for `single_flight_s` seconds at most (0: never).
-    `audit` is about
-    the share of near hits that are answered afresh all the same, to check the bound; `same_answer`
-    is the part that compares the fresh answer with the stored one. `guards_off` names guards that
-    must not veto: by task, by family (what a task is named before its "/"), or for all ("*").
+    `audit` is about the share of near hits that are answered afresh all the same, to check the
+    bound; with `audit_later` the caller gets the stored answer, and the call is made behind his
+    back. `same_answer` is the part that compares the fresh answer with the stored one. `guards_off`
+    names guards that must not veto: by task, by family (what a task is named before its "/"), or
+    for all ("*").
     """
 
     enabled: bool = True
@@ -167,6 +168,7 @@ class CacheSettings(_Frozen):
     volatile_ttl_s: Annotated[float, Field(ge=0)] | None = 3600.0
     single_flight_s: Annotated[float, Field(ge=0)] = 30.0
     audit: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    audit_later: bool = False
     same_answer: Part = PartSettings(name="text")
     guards_off: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 

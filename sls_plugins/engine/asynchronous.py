@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from sls_plugins import flow
+from sls_plugins.engine.background import AsyncBackground
 from sls_plugins.engine.batch import AsyncBatchPlan
 from sls_plugins.engine.beside import Beside
 from sls_plugins.engine.boundary import provider
@@ -54,6 +55,7 @@ class AsyncEngine:
         self._close = engine.close
         self.beside = Beside()
         self.cache = AsyncEngineCache(engine.parts, self.beside.run)
+        self._later = AsyncBackground()
 
     @property
     def candidates(self) -> Roster:
@@ -161,7 +163,9 @@ class AsyncEngine:
         finally:
             steps.close()
 
-    async def _wait(self, effect: flow.Call | flow.Follow, call: AsyncCall) -> object:
+    async def _wait(self, effect: flow.Call | flow.Follow | flow.Later, call: AsyncCall) -> object:
+        if isinstance(effect, flow.Later):
+            return self._later.take(self._work(effect.planned, call))
         if isinstance(effect, flow.Follow):
             assert self.parts.flights is not None
             return await follow_async(effect.flight, self.parts.flights.wait_s)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from sls_plugins import flow
 from sls_plugins.engine.asynchronous import AsyncEngine
+from sls_plugins.engine.background import Background
 from sls_plugins.engine.batch import BatchPlan
 from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.desk import EngineCache
@@ -43,6 +45,7 @@ class Engine:
         self.cache = EngineCache(parts)
         self.updates = EngineUpdates(parts, self.plan)
         self._open = True
+        self._later = Background()
         self._twin = AsyncEngine(self)
 
     @property
@@ -140,6 +143,7 @@ class Engine:
         if not self._open:
             return
         self._open = False
+        self._later.close()
         self._twin.stop()
         try:
             self._save()
@@ -187,6 +191,8 @@ class Engine:
     def _perform(self, effect: flow.Effect, call: Call) -> object:
         if isinstance(effect, flow.Follow) and self.parts.flights is not None:
             return follow(effect.flight, self.parts.flights.wait_s)
+        if isinstance(effect, flow.Later):
+            return self._later.take(partial(self._work, effect.planned, call))
         if not isinstance(effect, flow.Call):
             return flow.perform(self.parts, effect)
 

@@ -25,15 +25,15 @@ def to_wait(
     parts: flow.Parts,
     steps: Generator[flow.Effect, Any, ResultT],
     begin: Callable[[], flow.Effect],
-) -> flow.Call | flow.Follow | Ended[ResultT]:
-    """Perform effects until the flow asks for a call, its own or another's, or has ended.
+) -> flow.Call | flow.Follow | flow.Later | Ended[ResultT]:
+    """Perform effects until the flow asks for a call, also another's or a later one, or ends.
 
     `begin` takes the flow's first step: starts it, sends it a result, or throws an error into it.
     Raises what the flow raises.
     """
     try:
         effect = begin()
-        while not isinstance(effect, flow.Call | flow.Follow):
+        while not isinstance(effect, flow.Call | flow.Follow | flow.Later):
             try:
                 result = flow.perform(parts, effect)
             except SLSError as error:

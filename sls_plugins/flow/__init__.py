@@ -12,6 +12,7 @@ from sls_plugins.flow.effects import (
     Finish,
     Follow,
     Grade,
+    Later,
     Reserve,
 )
 from sls_plugins.flow.flights import Flight, Flights, Landed, Landing
@@ -41,6 +42,7 @@ __all__ = [
     "Job",
     "Landed",
     "Landing",
+    "Later",
     "Offered",
     "Parts",
     "Planned",

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from sls_plugins.flow.flights import Flight
 from sls_plugins.flow.hedging import Hedge
+from sls_plugins.flow.planned import Planned
 from sls_plugins.types import (
     Answer,
     CacheHit,
@@ -30,6 +31,7 @@ __all__ = [
     "Finish",
     "Follow",
     "Grade",
+    "Later",
     "Overhear",
     "Reserve",
     "Serve",
@@ -109,7 +111,7 @@ class Overhear:
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """Store: keep the receipt of a hit that nobody looked for, as no model can be paid → None."""
+    """Store: keep the receipt of a hit in the place of a call that was planned → None."""
 
     query: Query
     vector: Vector
@@ -149,6 +151,13 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """Driver: carry this decision out behind the caller's back → whether it will."""
+
+    planned: Planned
+
+
+@dataclass(frozen=True, slots=True)
 class Grade:
     """Judges: what they say of an answer → `Grade | None`."""
 
@@ -177,6 +186,7 @@ Effect: TypeAlias = (
     | Decide
     | Reserve
     | Call
+    | Later
     | Grade
     | Finish
 )

@@ -18,6 +18,7 @@ from sls_plugins.flow.effects import (
     FindNear,
     Finish,
     Grade,
+    Later,
     Overhear,
     Reserve,
     Serve,
@@ -59,7 +60,7 @@ def perform(parts: Parts, effect: Effect) -> object:
             result = _near(parts, parts.cache, effect)
         case Board() | BoardNear() if parts.flights is not None:
             result = _board(parts, parts.flights, effect)
-        case Overhear() | Serve():
+        case Overhear() | Serve() | Later():
             result = _served(parts, effect)
         case Decide():
             result = _decide(parts, effect)
@@ -74,8 +75,10 @@ def perform(parts: Parts, effect: Effect) -> object:
     return result
 
 
-def _served(parts: Parts, effect: Overhear | Serve) -> object:
+def _served(parts: Parts, effect: Overhear | Serve | Later) -> object:
     """Receipts of answers for which nobody was called, and which the cache did not offer."""
+    if isinstance(effect, Later):
+        return False  # only a driver can
     if isinstance(effect, Overhear):
         return overhear(parts, effect)
     _noted(parts, effect.query, effect.vector, effect.hit)

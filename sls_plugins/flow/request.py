@@ -31,13 +31,12 @@ from sls_plugins.flow.effects import (
     Finish,
     Grade,
     Reserve,
-    Serve,
 )
 from sls_plugins.flow.flights import Landing
 from sls_plugins.flow.hedging import hedge_of
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.planned import Planned
-from sls_plugins.flow.spare import spare_hit
+from sls_plugins.flow.spare import checked_later, served, spare_hit
 from sls_plugins.flow.together import Boarding, Found, landing_of, plan_together
 from sls_plugins.protocols import Grade as Verdict
 from sls_plugins.types import (
@@ -108,17 +107,21 @@ def answer(parts: Parts, query: Query) -> Answering:
 
 
 def _called(parts: Parts, planned: Planned, boarding: Boarding) -> Answering:
-    """Steps 6–8: a candidate's answer, or a stored one that will do when nobody can be paid."""
+    """Steps 6–8: a candidate's answer, or a stored one that will do.
+
+    That is when a call was only to check on it, and can be made later, or nobody can be paid.
+    """
+    at_once: Answer | None = yield from checked_later(parts, planned)
+    if at_once is not None:
+        boarding.landing = Landing.FOUND
+        return at_once
     try:
         return (yield from carry_out(parts, planned, boarding))
     except BudgetExhausted:
         hit = spare_hit(parts, planned)
         if hit is None:
             raise
-    yield Serve(planned.query, planned.vector, hit)
-    parts.plugins.decided(planned.query, hit)
-    parts.plugins.answered(planned.query, hit.answer)
-    return hit.answer
+    return (yield from served(parts, planned, hit))
 
 
 def carry_out(parts: Parts, planned: Planned, boarding: Boarding | None = None) -> Answering:
