@@ -100,8 +100,7 @@ class _Assembly:
         made = self._make("predictor", self.settings.predictor, context)
         self._warm(made, stores, context)
         predictor = _masked(made, stores)
-        aim = self.settings.budget.model_dump(exclude={"usd", "window", "cache_at_cap"})
-        scheduler = self._make("scheduler", self.settings.scheduler, context, aim)
+        scheduler = self._scheduler(context)
         cache, index = self._cache(context, stores, encoder)
         witnesses = None if cache is None else Witnesses()
         updates = self._updates(stores, encoder.fingerprint)
@@ -142,6 +141,10 @@ class _Assembly:
         )
         closing = (updates.background(manager, learner), index, stores.database, shelf)
         return Engine(parts, tuple(part.close for part in closing if part is not None))
+
+    def _scheduler(self, context: Context) -> Any:
+        aim = self.settings.budget.model_dump(exclude={"usd", "window", "cache_at_cap"})
+        return self._make("scheduler", self.settings.scheduler, context, aim)
 
     def _updates(self, stores: Stores, fingerprint: str) -> Updates:
         return Updates(
