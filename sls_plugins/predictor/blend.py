@@ -150,38 +150,53 @@ class Stack:
         self.bank.load(name, state)
 
 
-KNOTS = np.linspace(0.0, 1.0, 6)
-"""Expected qualities between which the correction is interpolated."""
+KNOTS, OWN_KNOTS = np.linspace(0.0, 1.0, 6), np.linspace(0.0, 1.0, 11)
+"""Expected qualities between which the corrections are interpolated: everybody's, one's own."""
 
 
 class Calibration:
-    """A rising line of six knots from expected to real quality, learnt on the choices made.
+    """Lines of knots from expected to real quality, learnt on the choices made.
 
     Who is chosen was often expected to be better than it is (the maximum of several guesses is too
-    high); this takes it out, and never turns the order of the candidates round.
+    high); a rising line for all candidates takes that out. A second one, of the candidate alone,
+    moves more slowly: where one's expectations are off, those of the others need not be.
     """
 
     def __init__(self) -> None:
         """No correction at first."""
         self.bank = LinearBank(np.full(KNOTS.size, 0.03), drift=3e-4)
         self.bank.grow(1)
+        self.own = LinearBank(np.full(OWN_KNOTS.size, 0.001), drift=1e-4)
 
-    def apply(self, expected: Floats) -> Floats:
-        """The corrected expectations, within 0…1."""
+    def grow(self, rows: int) -> None:
+        """Have at least this many candidates."""
+        self.own.grow(rows)
+
+    def apply(self, expected: Floats, rows: list[int]) -> Floats:
+        """The corrected expectations of the candidates in `rows`, within 0…1."""
         line = np.maximum.accumulate(KNOTS + self.bank.weights[0])
-        moved = np.interp(expected, KNOTS, line)
+        moved = np.clip(np.interp(expected, KNOTS, line), 0.0, 1.0)
+        moved += (self.own.weights[rows] * near(moved, OWN_KNOTS)).sum(axis=1)
         return np.asarray(np.clip(moved, 0.0, 1.0), dtype=np.float64)
 
-    def learn(self, expected: float, quality: float, weight: float) -> None:
+    def learn(self, row: int, expected: float, quality: float, weight: float) -> None:
         """Learn from one outcome and what had been expected (0…1), uncorrected."""
-        step = KNOTS[1]
-        near = np.maximum(1.0 - np.abs(expected - KNOTS) / step, 0.0)
-        self.bank.learn(0, near, quality - expected, weight)
+        line = np.maximum.accumulate(KNOTS + self.bank.weights[0])
+        moved = np.clip(np.interp([expected], KNOTS, line), 0.0, 1.0)
+        self.own.learn(row, near(moved, OWN_KNOTS)[0], quality - float(moved[0]), weight)
+        common = near(np.array([expected]), KNOTS)[0]
+        self.bank.learn(0, common, quality - expected, weight)
 
     def save(self, name: str) -> dict[str, Arrays]:
         """The arrays under names that start with `name`."""
-        return self.bank.save(name)
+        return self.bank.save(name) | self.own.save(f"{name}.own")
 
     def load(self, name: str, state: State) -> None:
         """Restore what `save` gave."""
         self.bank.load(name, state)
+        self.own.load(f"{name}.own", state)
+
+
+def near(expected: Floats, knots: Floats) -> Floats:
+    """How much each of evenly spread knots counts at these places, shape (n, knots)."""
+    return np.asarray(np.maximum(1.0 - np.abs(expected[:, None] - knots) / knots[1], 0.0))

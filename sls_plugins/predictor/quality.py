@@ -83,6 +83,7 @@ class QualityModel:
             self.noise = np.concatenate((self.noise, np.full(len(offsets), 0.15)))
             for part in (self.slow, self.fast, self.tasks, self.pattern, self.exact):
                 part.grow(self.offsets.size)
+            self.calibration.grow(self.offsets.size)
 
     def predict(self, seen: Seen, rows: list[int]) -> Belief:
         """Belief about the candidates in `rows`, kept within 0…1."""
@@ -105,7 +106,7 @@ class QualityModel:
         belief = Belief(weights @ experts, np.minimum(weights @ doubts, 0.09))
         for name, evidence in zip(LOCAL, self._local(seen, rows), strict=True):
             belief = self.trust[name].apply(belief, evidence, noise)
-        return Belief(self.calibration.apply(belief.mean), belief.variance)
+        return Belief(self.calibration.apply(belief.mean, rows), belief.variance)
 
     def _low(self, seen: Seen) -> Floats:
         return np.concatenate((seen.text, self.projection.apply(seen.embedding)))
@@ -140,14 +141,14 @@ class QualityModel:
         for name, evidence in zip(LOCAL, self._local(seen, [row]), strict=True):
             expected = self.trust[name].learn(expected, evidence, quality, noise)
         self.noise[row] += 0.01 * (max((quality - stacked) ** 2, 0.005) - noise)
-        self.calibration.learn(min(max(expected, 0.0), 1.0), quality, weight)
+        self.calibration.learn(row, min(max(expected, 0.0), 1.0), quality, weight)
         self.stack.learn(experts, quality, weight)
         self._learn_linear(seen, low, row, (quality - base, weight))
         self._learn_places(seen, row, (quality, quality - stacked), weight)
 
     def forget(self, row: int, share: float) -> None:
         """Let a share of what was learnt of one candidate count no longer: it has changed."""
-        for bank in (self.slow, self.fast):
+        for bank in (self.slow, self.fast, self.calibration.own):
             bank.forget(row, share)
         for table in (self.tasks, self.pattern, self.exact, self.near):
             table.forget(row, share)
@@ -173,7 +174,7 @@ class QualityModel:
 
     def _own(self) -> tuple[dict[str, LinearBank], dict[str, Counts], Neighbours]:
         """The parts that know each candidate by itself."""
-        banks = {"slow": self.slow, "fast": self.fast}
+        banks = {"slow": self.slow, "fast": self.fast, "calibration": self.calibration.own}
         return banks, {"tasks": self.tasks, "pattern": self.pattern, "exact": self.exact}, self.near
 
     def _learn_linear(self, seen: Seen, low: Floats, row: int, facts: tuple[float, float]) -> None:

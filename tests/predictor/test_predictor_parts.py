@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sls_plugins.predictor.blend import Belief, Evidence, Shrinkage, Stack
+from sls_plugins.predictor.blend import Belief, Calibration, Evidence, Shrinkage, Stack
 from sls_plugins.predictor.counts import Counts
 from sls_plugins.predictor.features import pattern_of
 from sls_plugins.predictor.linear import LinearBank, WideLinear
@@ -94,6 +94,19 @@ def test_stack_finds_the_better_expert() -> None:
         stack.learn(np.array([truth, rng.random()]), quality, 1.0)
     assert stack.weights[0] > 0.85
     assert abs(stack.weights.sum() - 1.0) < 1e-9
+
+
+def test_calibration_takes_out_the_optimism_of_all_and_of_one() -> None:
+    """All are a little worse than expected, one much worse: each is corrected by what it is off."""
+    calibration, rng = Calibration(), np.random.default_rng(6)
+    calibration.grow(3)
+    for number in range(9000):
+        row = number % 3
+        calibration.learn(row, 0.8, float(rng.random() < (0.75, 0.75, 0.6)[row]), 1.0)
+    found = calibration.apply(np.full(3, 0.8), [0, 1, 2])
+    assert np.allclose(found, (0.75, 0.75, 0.6), atol=0.03)
+    untouched = calibration.apply(np.array([0.2]), [0])
+    assert abs(untouched[0] - 0.2) < 0.02
 
 
 def test_full_table_forgets_the_oldest_key() -> None:
