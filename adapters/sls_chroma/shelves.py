@@ -29,6 +29,10 @@ _PAGE = 5000
 _PREFIX = "sls-"
 _DEAD_SHARE = 0.3
 _FEW_DEAD = 200
+_VERSIONS = ("/api/v2/version", "/api/v1/version")
+_TELL_S = 10.0
+"""How long a server may take to tell its version."""
+
 _SAME = 1e-4
 """Vectors nearer than this are the same but for rounding."""
 
@@ -39,7 +43,10 @@ def open_folder(path: Path) -> Client:
 
 
 def open_server(url: str) -> Client:
-    """A client of a Chroma server, "http://host:port"."""
+    """A client of a Chroma server, "http://host:port".
+
+    Raises SettingsError if that is no address, or if a server of another version is found there.
+    """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise SettingsError(
@@ -47,9 +54,35 @@ def open_server(url: str) -> Client:
         )
     secure = parts.scheme == "https"
     port = parts.port or (443 if secure else 8000)
+    _check_server(f"{parts.scheme}://{parts.hostname}:{port}")
     return _closable(
         chromadb.HttpClient(host=parts.hostname, port=port, ssl=secure, settings=_quiet())
     )
+
+
+def _check_server(url: str) -> None:
+    """Refuse a server that speaks as another major version does; one that is away is tried later.
+
+    A server tells the version of its interface, which is 1.0.0 for all of 1.x; older ones only know
+    an older path to it.
+    """
+    for path in _VERSIONS:
+        try:
+            told = httpx.get(f"{url}{path}", timeout=_TELL_S, follow_redirects=True)
+        except httpx.HTTPError:
+            return
+        if told.status_code == httpx.codes.OK:
+            break
+    else:
+        return
+    version, mine = told.text.strip().strip('"'), chromadb.__version__
+    if version.split(".")[0] != mine.split(".")[0]:
+        raise SettingsError(
+            "index options",
+            "url",
+            f"the Chroma server at {url} is of version {version}, this program's Chroma of {mine}",
+            f"Run there: pip install chromadb=={mine}; chroma run --path FOLDER",
+        )
 
 
 def drop_all(client: Client, fingerprint: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import socket
 import sqlite3
 import subprocess
@@ -9,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import chromadb
@@ -203,6 +206,43 @@ def server(tmp_path: Path) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     running.terminate()
     running.wait()
+
+
+@pytest.fixture
+def old_server(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a server that tells its version on one path only, and knows nothing else."""
+    path, version = request.param
+
+    class Says(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            told = json.dumps(version).encode() if self.path == path else b""
+            self.send_response(200 if told else 404)
+            self.end_headers()
+            self.wfile.write(told)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Says) as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "old_server", [("/api/v1/version", "0.5.23"), ("/api/v2/version", "2.0.0")], indirect=True
+)
+def test_a_server_of_another_version_is_refused(
+    old_server: str, request: pytest.FixtureRequest
+) -> None:
+    """The error names both versions and the command to run."""
+    version = request.node.callspec.params["old_server"][1]
+    with pytest.raises(SettingsError, match=re.escape(version)) as caught:
+        ChromaIndex(url=old_server, dimension=4, fingerprint="test")
+    assert chromadb.__version__ in str(caught.value)
+    assert "chroma run" in str(caught.value)
 
 
 @pytest.mark.slow
