@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +11,9 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import ToolMessage
 from langchain_core.outputs import ChatGenerationChunk, GenerationChunk, LLMResult
 
-from langchain_sls.runs import RunBook
+from langchain_sls.runs import RunBook, decision_in
 from sls_plugins.engine import Engine
-from sls_plugins.errors import InputError
+from sls_plugins.errors import InputError, UnknownDecisionError
 
 __all__ = ["SLSFeedbackHandler"]
 
@@ -29,8 +30,9 @@ class SLSFeedbackHandler(BaseCallbackHandler):
     parser cannot read is graded 0 by the source "output_parser", one whose tool call fails (as far
     as the tool is told the call's id) by the source "tool": each decision once. Decisions are those
     of ChatSLS, SLSRouter (if its output is a message) and SLSCache. `feedback` grades by run id, as
-    LangSmith does. It remembers the newest `capacity` runs; what goes wrong in it LangChain logs as
-    a warning.
+    LangSmith does. It remembers the newest `capacity` runs; the engine's database keeps the last
+    decision of each, so that `feedback` here, or `engine.feedback(run_id, …)`, knows it after a
+    restart and in other processes. What goes wrong in it LangChain logs as a warning.
     """
 
     run_inline = True  # keeping books takes microseconds; a thread for each token would take more
@@ -46,8 +48,9 @@ class SLSFeedbackHandler(BaseCallbackHandler):
         """Grade (0…1) what was decided in a run and those inside it; returns the decision ids.
 
         `run_id` may also be a message's id that tells its run ("lc_run--…"); `key` becomes the
-        feedback's source. Raises InputError for a run in which nothing was decided as far as is
-        remembered, InvalidFeedbackError for a score out of range.
+        feedback's source. Of a run that is not remembered here the last decision is graded. Raises
+        InputError for a run in which nothing was decided as far as anybody knows,
+        InvalidFeedbackError for a score out of range.
         """
         ids = self._decisions(run_id)
         for decision_id in ids:
@@ -58,7 +61,8 @@ class SLSFeedbackHandler(BaseCallbackHandler):
         self, run_id: UUID | str, key: str = "user_score", *, score: float, weight: float = 1.0
     ) -> tuple[str, ...]:
         """`feedback` without blocking."""
-        ids, engine = self._decisions(run_id), self._engine.as_async()
+        engine = self._engine.as_async()
+        ids = await engine.beside.run(partial(self._decisions, run_id))
         for decision_id in ids:
             await engine.feedback(decision_id, float(score), source=key, weight=weight)
         return ids
@@ -76,7 +80,7 @@ class SLSFeedbackHandler(BaseCallbackHandler):
         self._runs.begin(run_id, parent_run_id, is_parser=run_type == "parser", given=inputs)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **_: Any) -> None:  # noqa: D102
-        self._runs.made(run_id, outputs)
+        self._made(run_id, outputs)
         self._runs.end(run_id)
 
     async def on_chain_error(  # noqa: D102
@@ -104,11 +108,11 @@ class SLSFeedbackHandler(BaseCallbackHandler):
         **_: Any,
     ) -> None:
         if isinstance(chunk, ChatGenerationChunk):
-            self._runs.made(run_id, chunk.message)
+            self._made(run_id, chunk.message)
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:  # noqa: D102
         for each in (one for generations in response.generations for one in generations):
-            self._runs.made(run_id, getattr(each, "message", None))
+            self._made(run_id, getattr(each, "message", None))
         self._runs.end(run_id)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:  # noqa: D102
@@ -148,15 +152,23 @@ class SLSFeedbackHandler(BaseCallbackHandler):
         if decision_id is not None:
             await self._engine.as_async().feedback(decision_id, 0.0, source=source)
 
+    def _made(self, run_id: UUID, said: object) -> None:
+        """Note a decision's runs, for other processes too (written behind)."""
+        for each in self._runs.made(run_id, said):
+            self._engine.updates.link(str(each), decision_in(said))
+
     def _decisions(self, run_id: UUID | str) -> tuple[str, ...]:
-        ids = self._runs.decisions(_uuid(run_id))
-        if not ids:
+        run = _uuid(run_id)
+        ids = self._runs.decisions(run)
+        if ids:
+            return ids
+        try:
+            return (self._engine.parts.log.find(str(run)).decision_id,)
+        except UnknownDecisionError as error:
             raise InputError(
-                f"no decision of run {run_id} is remembered: was the handler among the callbacks "
-                "of its outermost call, in this process, and not too long ago? Feedback by "
-                "decision id has no such limits: engine.feedback"
-            )
-        return ids
+                f"no decision of run {run_id} is known: was the handler among the callbacks of its "
+                "outermost call? Feedback by decision id needs none: engine.feedback"
+            ) from error
 
 
 def _uuid(run_id: UUID | str) -> UUID:

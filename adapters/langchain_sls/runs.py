@@ -65,24 +65,29 @@ class RunBook:
         with self._lock:
             self._leave(run_id, error)
 
-    def made(self, run_id: UUID, message: object) -> None:
-        """A message came of a run; its decision, if new, belongs to the run and those around it."""
+    def made(self, run_id: UUID, message: object) -> tuple[UUID, ...]:
+        """A message came of a run; its decision, if new, belongs to the run and those around it.
+
+        Returns these runs.
+        """
         decision_id = decision_in(message)
         if not decision_id:
-            return
+            return ()
         assert isinstance(message, AIMessage)
         with self._lock:
             for call in message.tool_calls:
                 if call["id"]:
                     self._tool_calls.put(call["id"], decision_id)
             if self._known.get(decision_id) is not None:
-                return
+                return ()
             graded = bool(message.response_metadata["sls"].get("unusable"))
             self._known.put(decision_id, graded)
-            for each in self._lineage(run_id):
+            runs = tuple(self._lineage(run_id))
+            for each in runs:
                 made = self._made.get(each) or deque(maxlen=MOST_DECISIONS)
                 made.append(decision_id)
                 self._made.put(each, made)
+        return runs
 
     def decisions(self, run_id: UUID) -> tuple[str, ...]:
         """The decisions made in a run; none if it is unknown or forgotten."""

@@ -36,7 +36,7 @@ from llama_index_sls.responses import DECISIONS, Stream
 from llama_index_sls.streamed import READING, Reading, followed
 from llama_index_sls.usage import Said, usage_of
 from sls_plugins.engine import Engine
-from sls_plugins.errors import InputError, SLSError
+from sls_plugins.errors import InputError, SLSError, UnknownDecisionError
 from sls_plugins.types import Answer, Usage
 
 __all__ = ["SLSFeedbackHandler"]
@@ -129,8 +129,17 @@ class SLSFeedbackHandler(BaseEventHandler, BaseSpanHandler[BaseSpan]):
         return ids
 
     def decision_of(self, response_id: str) -> str | None:
-        """The decision behind a response, by the provider's id of it; None if it is not known."""
-        return self._responses.get(response_id)
+        """The decision behind a response, by the provider's id of it; None if it is not known.
+
+        The engine's database remembers it: after a restart, and in other processes.
+        """
+        known = self._responses.get(response_id)
+        if known is not None:
+            return known
+        try:
+            return self._engine.parts.log.find(response_id).decision_id
+        except UnknownDecisionError:
+            return None
 
     def retrieved(self) -> float | None:
         """The best score of what was retrieved for the query that is being answered here.
@@ -242,6 +251,7 @@ class SLSFeedbackHandler(BaseEventHandler, BaseSpanHandler[BaseSpan]):
             reading.decisions.append(event.decision_id)
         if event.response_id:
             self._responses[event.response_id] = event.decision_id
+            self._engine.updates.link(event.response_id, event.decision_id)
             while len(self._responses) > REMEMBERED:
                 self._responses.pop(next(iter(self._responses)), None)
         span = self._spans.get(event.span_id or "")

@@ -64,3 +64,9 @@ def large() -> ScriptedChatModel:
 def chat(engine: Engine, small: ScriptedChatModel, large: ScriptedChatModel) -> ChatSLS:
     """The chat model under test."""
     return ChatSLS(engine, models={"small": small, "large": large})
+
+
+@pytest.fixture
+def chat_in(small: ScriptedChatModel, large: ScriptedChatModel) -> Callable[[Engine], ChatSLS]:
+    """Makes the chat model under test over another engine."""
+    return lambda engine: ChatSLS(engine, models={"small": small, "large": large})
