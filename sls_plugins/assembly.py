@@ -138,6 +138,7 @@ class _Assembly:
             cache_at_cap=self.settings.budget.cache_at_cap,
             audit_later=self.settings.cache.audit_later,
             witnesses=witnesses,
+            keeps_tool_calls=self.settings.cache.tool_calls,
         )
         closing = (updates.background(manager, learner), index, stores.database, shelf)
         return Engine(parts, tuple(part.close for part in closing if part is not None))

@@ -155,7 +155,8 @@ class CacheSettings(_Frozen):
     bound; with `audit_later` the caller gets the stored answer, and the call is made behind his
     back. `same_answer` is the part that compares the fresh answer with the stored one. `guards_off`
     names guards that must not veto: by task, by family (what a task is named before its "/"), or
-    for all ("*").
+    for all ("*"). With `tool_calls` hosts keep answers that call tools, and answers to tools'
+    results: say so only where all tools just look things up.
     """
 
     enabled: bool = True
@@ -171,6 +172,7 @@ class CacheSettings(_Frozen):
     audit_later: bool = False
     same_answer: Part = PartSettings(name="text")
     guards_off: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    tool_calls: bool = False
 
 
 class Settings(_Frozen):

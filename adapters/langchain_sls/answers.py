@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -30,9 +31,12 @@ BILLS = ("token_usage", "usage")
 
 
 def answer_of(
-    result: ChatResult, latency_s: float | None = None, *, keeps_calls: bool = False
+    result: ChatResult, latency_s: float | None = None, *, is_form: bool = False
 ) -> Answer:
-    """The answer in a chat result, whose live object stays with it. Raises ValueError if empty."""
+    """The answer in a chat result, whose live object stays with it. Raises ValueError if empty.
+
+    `is_form`: a tool call in it is but the form that was asked for, and calls nothing.
+    """
     if not result.generations:
         raise ValueError("the chat model returned no generation")
     first = result.generations[0]
@@ -42,18 +46,16 @@ def answer_of(
         **first.message.response_metadata,
     }
     message = first.message.model_copy(update={"response_metadata": metadata})
-    return message_answer(message, raw=result, latency_s=latency_s, keeps_calls=keeps_calls)
+    answer = message_answer(message, raw=result, latency_s=latency_s)
+    return replace(answer, calls_tools=False) if is_form else answer
 
 
-def message_answer(
-    message: BaseMessage, *, raw: object, latency_s: float | None = None, keeps_calls: bool = False
-) -> Answer:
+def message_answer(message: BaseMessage, *, raw: object, latency_s: float | None = None) -> Answer:
     """The answer in one message, with all that its metadata tells.
 
-    With `keeps_calls` tool calls count as an answer like any other: the calls, as JSON, are its
-    text if it has no words.
+    If it has no words its text is the tools it calls, as JSON.
     """
-    calls = _calls(message) if keeps_calls else []
+    calls = _calls(message)
     cacheable = _is_whole(message, has_calls=bool(calls))
     words = str(message.text)
     return Answer(
@@ -62,6 +64,7 @@ def message_answer(
         cost_usd=_billed_usd(message.response_metadata),
         latency_s=latency_s,
         cacheable=cacheable,
+        calls_tools=bool(calls),
         payload=_dump(message, calls) if cacheable else None,
         raw=raw,
     )
@@ -113,7 +116,7 @@ def _is_whole(message: BaseMessage, *, has_calls: bool) -> bool:
     """Whether another user may get this answer: said in full, no refusal, nothing left to do."""
     if not isinstance(message, AIMessage) or message.invalid_tool_calls:
         return False
-    if not has_calls and (message.tool_calls or not str(message.text).strip()):
+    if not has_calls and not str(message.text).strip():
         return False
     if message.additional_kwargs.get("refusal") or message.additional_kwargs.get("function_call"):
         return False

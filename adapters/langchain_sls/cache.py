@@ -14,6 +14,7 @@ from langchain_core.outputs import Generation
 
 from langchain_sls.generations import answer_of_generations, generations_of
 from langchain_sls.messages import Labels, Turn, query_of
+from sls_plugins.cache.admission import is_storable
 from sls_plugins.cache.keys import scope_of
 from sls_plugins.engine import Engine
 from sls_plugins.errors import InvalidQueryError, StorageError
@@ -33,18 +34,22 @@ class SLSCache(BaseCache):
     What is compared is the last human turn, which is found in LangChain's dump of the messages.
     System prompt, earlier turns and the model with all its settings and tools (`llm_string`) are
     walls. Served messages are new each time, with no tokens used, and tell their decision under
-    ``response_metadata["sls"]`` for `engine.feedback`. Tool calls, answers to tools' results,
-    answers that were cut off or refused, and answers of a ChatSLS (whose engine keeps them) are
-    not kept.
+    ``response_metadata["sls"]`` for `engine.feedback`. Answers that were cut off or refused, and
+    answers of a ChatSLS (whose engine keeps them) are not kept; tool calls, and answers to tools'
+    results, only with `cache_tool_calls` (or `cache.tool_calls` in the engine's settings): do that
+    where tools only look things up.
 
     LangChain tells a cache nothing of who asks: `tenant` and `task` are those of this cache. It
     does not ask its cache when it streams; ChatSLS answers streams from the cache, too. Where the
     database fails, the model is called: the failure is logged.
     """
 
-    def __init__(self, engine: Engine, *, tenant: str = "", task: str = "") -> None:
+    def __init__(
+        self, engine: Engine, *, tenant: str = "", task: str = "", cache_tool_calls: bool = False
+    ) -> None:
         """`tenant` and `task` are walls, as everywhere in the engine."""
         self._engine = engine
+        self._keeps_calls = cache_tool_calls or engine.parts.keeps_tool_calls
         self._labels = Labels(tenant=tenant, task=task)
         self._prefix = f"langchain-cache/{scope_of({'task': task})}/"
 
@@ -73,7 +78,7 @@ class SLSCache(BaseCache):
     def update(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
         """Keep generations, if they are worth it."""
         query, answer = self._query(prompt, llm_string), answer_of_generations(return_val)
-        if query is None or not answer.cacheable:
+        if query is None or not is_storable(query, answer):
             return
         try:
             self._engine.cache.keep(query, answer)
@@ -83,7 +88,7 @@ class SLSCache(BaseCache):
     async def aupdate(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
         """`update` without blocking."""
         query, answer = self._query(prompt, llm_string), answer_of_generations(return_val)
-        if query is None or not answer.cacheable:
+        if query is None or not is_storable(query, answer):
             return
         try:
             await self._engine.as_async().cache.keep(query, answer)
@@ -106,11 +111,17 @@ class SLSCache(BaseCache):
         extra = {"llm": llm_string, "dumped": prompt.startswith(_DUMPED)}
         try:
             query = query_of(
-                Turn(messages=messages), self._labels, self._engine.count_tokens, extra
+                Turn(messages=messages, keeps_calls=self._keeps_calls),
+                self._labels,
+                self._engine.count_tokens,
+                extra,
             )
         except InvalidQueryError:
             return None
-        return replace(query, scope=self._prefix + query.scope) if query.cacheable else None
+        if not query.cacheable:
+            return None
+        scope = self._prefix + query.scope
+        return replace(query, scope=scope, keeps_tool_calls=self._keeps_calls)
 
 
 def _served(found: CacheHit | CacheMiss) -> list[Generation] | None:

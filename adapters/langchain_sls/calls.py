@@ -59,8 +59,7 @@ class Calls:
 
 def answer_of_turn(result: ChatResult, turn: Turn, latency_s: float | None = None) -> Answer:
     """The answer in a result; one in the wrong form is kept from the cache."""
-    keeps_calls = turn.keeps_calls or turn.form is not None
-    answer = answer_of(result, latency_s, keeps_calls=keeps_calls)
+    answer = answer_of(result, latency_s, is_form=turn.form is not None)
     return replace(answer, cacheable=False) if problem_of(answer, turn.form) is not None else answer
 
 

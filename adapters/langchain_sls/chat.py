@@ -289,7 +289,7 @@ class ChatSLS(LabelledChatModel):
             settings=wanted,
             run_manager=run_manager,
             form=settings.get(STRUCTURED),
-            keeps_calls=self.cache_tool_calls,
+            keeps_calls=self.cache_tool_calls or self.engine.parts.keeps_tool_calls,
         )
         name = settings.get("model")
         query = query_of(turn, labels, self.engine.count_tokens, {"model": name})

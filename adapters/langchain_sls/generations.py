@@ -25,6 +25,7 @@ def answer_of_generations(generations: Sequence[Generation]) -> Answer:
         candidate=said[0].candidate if said else "",
         usage=said[0].usage if said else None,
         cacheable=cacheable,
+        calls_tools=any(one.calls_tools for one in said),
         payload=json.dumps(stored, ensure_ascii=False, default=str) if cacheable else None,
     )
 
@@ -47,7 +48,7 @@ def _said(generation: Generation) -> Answer:
     return replace(
         said,
         candidate=str(metadata.get("model_name") or metadata.get("model") or ""),
-        cacheable=said.cacheable and is_finished(info) and not ours,
+        cacheable=said.cacheable and is_finished(info, by_calls=said.calls_tools) and not ours,
     )
 
 

@@ -119,6 +119,7 @@ def query_of(
             and (turn.keeps_calls or not isinstance(last, ToolMessage | FunctionMessage))
             and turn.settings.get("n") in (None, 1)
         ),
+        keeps_tool_calls=turn.keeps_calls and turn.has_tools,
         payload=turn,
     )
 

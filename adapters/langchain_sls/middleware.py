@@ -41,7 +41,8 @@ class SLSMiddleware(AgentMiddleware[Any, Any, Any]):
     are taken out of a request.
 
     Answers in words are cached if `cache` is true; tool calls, and answers to tools' results, only
-    with `cache_tool_calls`: do that where tools only look things up. Turns that end in a structured
+    with `cache_tool_calls` (or `cache.tool_calls` in the engine's settings): do that where tools
+    only look things up. Turns that end in a structured
     response are not cached. Every message of a model tells its decision under
     ``response_metadata["sls"]``. Raises UnknownCandidateError for a model without a candidate or a
     candidate without a model.
@@ -69,7 +70,7 @@ class SLSMiddleware(AgentMiddleware[Any, Any, Any]):
             labels=labels,
             per_run=stick == "run",
             cache=cache,
-            cache_tool_calls=cache_tool_calls,
+            cache_tool_calls=cache_tool_calls or engine.parts.keeps_tool_calls,
         )
 
     def wrap_model_call(self, request: ModelRequest[Any], handler: Handler) -> ModelResponse[Any]:
@@ -77,7 +78,7 @@ class SLSMiddleware(AgentMiddleware[Any, Any, Any]):
 
         def call(candidate: Candidate, query: Query) -> Answer:
             try:
-                return self._answer(handler(self._with_model(candidate, query)))
+                return answer_of_response(handler(self._with_model(candidate, query)))
             except StructuredOutputError as error:
                 raise _unusable(candidate, error) from error
             except GraphBubbleUp as passing:
@@ -101,7 +102,7 @@ class SLSMiddleware(AgentMiddleware[Any, Any, Any]):
 
         async def call(candidate: Candidate, query: Query) -> Answer:
             try:
-                return self._answer(await handler(self._with_model(candidate, query)))
+                return answer_of_response(await handler(self._with_model(candidate, query)))
             except StructuredOutputError as error:
                 raise _unusable(candidate, error) from error
             except GraphBubbleUp as passing:
@@ -122,9 +123,6 @@ class SLSMiddleware(AgentMiddleware[Any, Any, Any]):
 
     def _with_model(self, candidate: Candidate, query: Query) -> ModelRequest[Any]:
         return without_strange_settings(request_of(query), self._models[candidate.name])
-
-    def _answer(self, response: ModelResponse[Any]) -> Answer:
-        return answer_of_response(response, keeps_calls=self._rules.cache_tool_calls)
 
 
 class _Bubble(BaseException):

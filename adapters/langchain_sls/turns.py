@@ -60,12 +60,12 @@ def request_of(query: Query) -> ModelRequest[Any]:
     return query.payload
 
 
-def answer_of_response(response: ModelResponse[Any], *, keeps_calls: bool) -> Answer:
+def answer_of_response(response: ModelResponse[Any]) -> Answer:
     """The answer in a response. Raises ValueError if nobody spoke."""
     said = next((each for each in response.result if isinstance(each, AIMessage)), None)
     if said is None:
         raise ValueError("the model's response has no message of the model")
-    answer = message_answer(said, raw=response, keeps_calls=keeps_calls)
+    answer = message_answer(said, raw=response)
     if response.structured_response is not None or len(response.result) > 1:
         return replace(answer, cacheable=False)
     return answer

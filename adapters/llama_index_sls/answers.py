@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -12,6 +14,7 @@ from llama_index.core.base.llms.types import (
     MessageRole,
     ToolCallBlock,
 )
+from llama_index.core.llms.llm import ToolSelection
 from pydantic_core import PydanticSerializationError
 
 from llama_index_sls.chunks import text_of, with_text
@@ -21,19 +24,38 @@ from sls_plugins.types import Answer, Source
 
 __all__ = ["answer_of", "response_of", "stamped", "whole_of"]
 
+_CALLS = ("tool_calls", "function_call")
+"""Where LLMs put calls beside a message, in forms of their own."""
 
-def answer_of(said: Said, chunks: Sequence[Said] = ()) -> Answer:
+_CALLED = frozenset({"function_call", "tool_calls", "tool_use"})
+"""Reasons that end an answer which calls tools."""
+
+
+def answer_of(
+    said: Said,
+    chunks: Sequence[Said] = (),
+    calls: Sequence[ToolSelection] = (),
+    *,
+    is_form: bool = False,
+) -> Answer:
     """The answer in a response, whose live object stays with it.
 
     `chunks` are those that it was streamed in: any of them may tell the usage, or how it ended.
+    `calls` are the tool calls in it, as the LLM that said it reads them: they are its text, as
+    JSON, if it has no words. `is_form`: they are but the form that was asked for, and call nothing.
     """
     told = [said, *reversed(chunks)]
-    payload = _payload(said) if all(_is_whole(each) for each in told) else None
+    whole = all(_is_whole(each, has_calls=bool(calls)) for each in told)
+    payload = _payload(said, calls, is_form=is_form) if whole else None
+    words = text_of(said)
+    plain = [{"name": call.tool_name, "args": call.tool_kwargs} for call in calls]
+    text = words if words.strip() or not plain else json.dumps(plain, default=str)
     return Answer(
-        text=text_of(said),
+        text=text,
         usage=next((usage for each in told if (usage := usage_of(each))), None),
         cost_usd=next((usd for each in told if (usd := billed_usd(each)) is not None), None),
-        cacheable=payload is not None and bool(text_of(said).strip()),
+        cacheable=payload is not None and bool(text.strip()),
+        calls_tools=bool(calls) and not is_form,
         payload=payload,
         raw=said,
     )
@@ -61,9 +83,12 @@ def response_of(answer: Answer, *, chat: bool) -> Said:
         return CompletionResponse(text=answer.text, delta=answer.text)
     if answer.payload:
         message = ChatMessage.model_validate_json(answer.payload)
+        for block in message.blocks:  # two calls of one id would confuse whoever answers them
+            if isinstance(block, ToolCallBlock):
+                block.tool_call_id = f"call_{uuid4().hex}"
     else:
         message = ChatMessage(role=MessageRole.ASSISTANT, content=answer.text)
-    return ChatResponse(message=message, delta=answer.text)
+    return ChatResponse(message=message, delta=message.content or "")
 
 
 def stamped(said: Said, facts: Mapping[str, Any]) -> Said:
@@ -73,22 +98,39 @@ def stamped(said: Said, facts: Mapping[str, Any]) -> Said:
     )
 
 
-def _is_whole(said: Said) -> bool:
-    """Whether another user may get this answer: said in full, no refusal, nothing left to do."""
+def _is_whole(said: Said, *, has_calls: bool) -> bool:
+    """Whether another user may get this answer: said in full, no refusal, nothing unread in it."""
     if isinstance(said, ChatResponse):
         asides = said.message.additional_kwargs
-        if any(isinstance(block, ToolCallBlock) for block in said.message.blocks):
+        if not has_calls and any(isinstance(block, ToolCallBlock) for block in said.message.blocks):
             return False
-        if any(asides.get(key) for key in ("tool_calls", "function_call", "refusal")):
+        if asides.get("refusal") or (not has_calls and any(asides.get(key) for key in _CALLS)):
             return False
-    return not refusal_of(said) and all(reason in FINISHED for reason in endings_of(said))
+    good = FINISHED | (_CALLED if has_calls else frozenset())
+    return not refusal_of(said) and all(reason in good for reason in endings_of(said))
 
 
-def _payload(said: Said) -> str | None:
-    """The message as JSON ("" for a completion, which is all text); None if it has no such form."""
+def _payload(said: Said, calls: Sequence[ToolSelection], *, is_form: bool) -> str | None:
+    """The message as JSON ("" for a completion, which is all text); None if it has no such form.
+
+    Tool calls are in LlamaIndex's own form, which every LLM can be shown, without their ids. A form
+    is beside the message as well, where LlamaIndex looks for one in streams.
+    """
     if isinstance(said, CompletionResponse):
         return ""
+    message = said.message
+    if calls:
+        blocks = [block for block in message.blocks if not isinstance(block, ToolCallBlock)]
+        called = [ToolCallBlock(tool_name=c.tool_name, tool_kwargs=c.tool_kwargs) for c in calls]
+        asides = {
+            key: value for key, value in message.additional_kwargs.items() if key not in _CALLS
+        }
+        if is_form:
+            asides["tool_calls"] = [{"name": c.tool_name, "args": c.tool_kwargs} for c in calls]
+        message = ChatMessage(
+            role=message.role, blocks=[*blocks, *called], additional_kwargs=asides
+        )
     try:
-        return said.message.model_dump_json()
+        return message.model_dump_json()
     except PydanticSerializationError:
         return None

@@ -6,16 +6,22 @@ would see two calls and count all tokens twice.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from llama_index.core.base.llms.types import ChatResponse
 from llama_index.core.llms import LLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.llms.llm import ToolSelection
+from pydantic import ValidationError
 
+from llama_index_sls.answers import answer_of
+from llama_index_sls.chunks import is_words
 from llama_index_sls.turns import Turn
 from llama_index_sls.usage import Said
+from sls_plugins.types import Answer
 
 __all__ = ["Inner", "calls_tools"]
 
@@ -43,6 +49,37 @@ class Inner:
         if self.turn.prompt is not None:
             return await self.llm.acomplete(self.turn.prompt, **self._completion())
         return await self.llm.achat(**self._conversation())
+
+    def read(self, said: Said, chunks: Sequence[Said] = ()) -> Answer:
+        """The answer in what this LLM has said, in these chunks if it was streamed.
+
+        A call that gives the answer its form calls nothing; one that breaks the form is not kept.
+        """
+        calls = self._calls(said)
+        answer = answer_of(said, chunks, calls, is_form=self.turn.is_form)
+        if self.turn.is_form and not all(self._fits(call) for call in calls):
+            return replace(answer, cacheable=False)
+        return answer
+
+    def _fits(self, call: ToolSelection) -> bool:
+        tools = self.turn.request.tools if self.turn.request is not None else ()
+        schemas = {tool.metadata.name: tool.metadata.fn_schema for tool in tools}
+        schema = schemas.get(call.tool_name)
+        if schema is None:
+            return False
+        try:
+            schema.model_validate(call.tool_kwargs)
+        except ValidationError:
+            return False
+        return True
+
+    def _calls(self, said: Said) -> list[ToolSelection]:
+        """The tool calls in what this LLM has said."""
+        if not self.turn.has_tools or is_words(said):
+            return []
+        if not isinstance(said, ChatResponse) or not isinstance(self.llm, FunctionCallingLLM):
+            return []
+        return self.llm.get_tool_calls_from_response(said, error_on_no_tool_call=False)
 
     def stream(self) -> Iterator[Said]:
         """The response in chunks."""

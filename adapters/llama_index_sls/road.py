@@ -10,7 +10,7 @@ from typing import Any
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.span import active_span_id
 
-from llama_index_sls.answers import answer_of, response_of, stamped
+from llama_index_sls.answers import response_of, stamped
 from llama_index_sls.chunks import text_of, with_text
 from llama_index_sls.events import SLSDecisionEvent
 from llama_index_sls.streaming import AsyncLLMHost, LLMHost, Ready
@@ -79,16 +79,17 @@ class Road:
             yield end
 
     def _call(self, candidate: Candidate, query: Query) -> Answer:
-        said = self.ready(candidate, query).answer()
-        return answer_of(said)
+        inner = self.ready(candidate, query)
+        return inner.read(inner.answer())
 
     async def _acall(self, candidate: Candidate, query: Query) -> Answer:
         clock, beside = self.engine.parts.clock, self.engine.as_async().beside
         start_s = clock()
-        said = await self.ready(candidate, query).aanswer()
+        inner = self.ready(candidate, query)
+        said = await inner.aanswer()
         took_s = clock() - start_s
         await beside.go_on()
-        return replace(answer_of(said), latency_s=took_s)
+        return replace(inner.read(said), latency_s=took_s)
 
 
 class _Route:

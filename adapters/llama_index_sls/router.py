@@ -27,6 +27,7 @@ from llama_index.core.tools import BaseTool
 from llama_index_instrumentation.dispatcher import active_instrument_tags
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
+from llama_index_sls.forms import FORM, FormLLM
 from llama_index_sls.inner import Inner, calls_tools
 from llama_index_sls.metadata import metadata_of, too_small
 from llama_index_sls.road import Road
@@ -36,18 +37,18 @@ from llama_index_sls.turnwise import turnwise
 from sls_plugins.engine import Engine, StreamPolicy
 from sls_plugins.engine.calls import TASK, TENANT, Labels, labels_of
 from sls_plugins.errors import UnknownCandidateError
-from sls_plugins.types import Candidate, Query
+from sls_plugins.types import Candidate, Query, Source
 
 __all__ = ["SLSRouterLLM"]
 
 TOOLS = "sls_tools"
 """The keyword that carries tools from `_prepare_chat_with_tools` to the call."""
 
-NOT_FORWARDED = frozenset({TENANT, TASK, TOOLS, "model"})
+NOT_FORWARDED = frozenset({TENANT, TASK, TOOLS, FORM, "model"})
 """Keywords of a call that are for the scheduler, not for the LLM."""
 
 
-class SLSRouterLLM(FunctionCallingLLM):
+class SLSRouterLLM(FormLLM):
     """A LlamaIndex LLM which schedules each call to one of several LLMs.
 
     `llms` are LlamaIndex's own LLMs by the name of the engine's candidate. `tenant` and `task`
@@ -58,6 +59,9 @@ class SLSRouterLLM(FunctionCallingLLM):
     A stream that fails before its first words goes on with another LLM, unnoticed; later it raises,
     or up to `takeovers` other LLMs are shown what was said, and go on. All of them have
     `deadline_s` seconds (a blocking stream ends at the next chunk) and `max_usd` dollars together.
+
+    Tool calls, and answers to tools' results, are cached only with `cache_tool_calls` (or
+    `cache.tool_calls` in the engine's settings): do that where tools only look things up.
 
     `retrieved` tells how well the context of a query was found, best by `SLSFeedbackHandler`: the
     engine then learns apart for strong and for weak context which LLM is worth its price.
@@ -74,6 +78,7 @@ class SLSRouterLLM(FunctionCallingLLM):
     tenant: str = ""
     task: str = ""
     epoch: str = ""
+    cache_tool_calls: bool = False
     retrieved: Callable[[], float | None] | None = Field(default=None, exclude=True, repr=False)
     takeovers: int = Field(default=0, ge=0)
     deadline_s: float | None = Field(default=None, gt=0)
@@ -87,7 +92,8 @@ class SLSRouterLLM(FunctionCallingLLM):
 
     def __init__(self, engine: Engine, llms: Mapping[str, LLM], **settings: Any) -> None:
         """Take the engine by place; `settings` are the fields of this class and of LlamaIndex's."""
-        super().__init__(engine=engine, llms=llms, **settings)
+        # Pydantic's own constructor takes the fields; the type checker sees the base class's.
+        super().__init__(engine=engine, llms=llms, **settings)  # type: ignore[call-arg]
 
     @model_validator(mode="after")
     def _match_candidates(self) -> Self:
@@ -221,8 +227,14 @@ class SLSRouterLLM(FunctionCallingLLM):
         )
 
     def _author(self, response: ChatResponse) -> FunctionCallingLLM | None:
-        """The LLM which gave a response, if it is known and reads tool calls."""
-        llm = self.llms.get(response.additional_kwargs.get("sls", {}).get("candidate", ""))
+        """The LLM in whose form a response is, if it is known and reads tool calls.
+
+        Stored responses are in LlamaIndex's own form.
+        """
+        facts = response.additional_kwargs.get("sls", {})
+        if facts.get("source") == str(Source.CACHE):
+            return None
+        llm = self.llms.get(facts.get("candidate", ""))
         return llm if isinstance(llm, FunctionCallingLLM) else None
 
     def _query(
@@ -241,6 +253,8 @@ class SLSRouterLLM(FunctionCallingLLM):
             formatted=formatted,
             settings={key: value for key, value in kwargs.items() if key not in NOT_FORWARDED},
             request=kwargs.get(TOOLS),
+            is_form=bool(kwargs.get(FORM)),
+            keeps_calls=self.cache_tool_calls or self.engine.parts.keeps_tool_calls,
         )
         name = kwargs.get("model")
         labels = labels_of({**active_instrument_tags.get(), **kwargs}, own)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 
-from llama_index_sls.answers import answer_of, response_of, whole_of
+from llama_index_sls.answers import response_of, whole_of
 from llama_index_sls.chunks import Continuation, Opening, is_words
 from llama_index_sls.inner import Inner
 from llama_index_sls.turns import turn_of
@@ -25,10 +25,12 @@ class _Host:
         """A host serves one stream; `chat` tells what kind of chunks to give."""
         self._ready = ready
         self._chat = chat
+        self._speaks: Inner | None = None
 
     def join(self, chunks: Sequence[Said]) -> Answer:
         """The whole answer. Raises ValueError if there is none."""
-        return answer_of(whole_of(chunks), chunks)
+        assert self._speaks is not None
+        return self._speaks.read(whole_of(chunks), chunks)
 
     def replay(self, answer: Answer) -> Iterator[Said]:
         """A stored answer as one chunk."""
@@ -44,7 +46,12 @@ class _Host:
         """The candidate, shown what was said, and what joins its words to that."""
         goes_on = Continuation(said)
         inner = self._ready(candidate, query)
-        return Inner(inner.llm, goes_on.turn(turn_of(query))), goes_on
+        self._speaks = Inner(inner.llm, goes_on.turn(turn_of(query)))
+        return self._speaks, goes_on
+
+    def _begin(self, candidate: Candidate, query: Query) -> Inner:
+        self._speaks = self._ready(candidate, query)
+        return self._speaks
 
 
 class LLMHost(_Host):
@@ -52,7 +59,7 @@ class LLMHost(_Host):
 
     def open(self, candidate: Candidate, query: Query) -> Iterator[Said]:
         """The candidate's own chunks."""
-        return _opened(self._ready(candidate, query))
+        return _opened(self._begin(candidate, query))
 
     def resume(self, candidate: Candidate, query: Query, said: Sequence[Said]) -> Iterator[Said]:
         """The chunks that are missing after these."""
@@ -67,7 +74,7 @@ class AsyncLLMHost(_Host):
 
     def open(self, candidate: Candidate, query: Query) -> AsyncGenerator[Said, None]:
         """The candidate's own chunks."""
-        return _aopened(self._ready(candidate, query))
+        return _aopened(self._begin(candidate, query))
 
     async def resume(
         self, candidate: Candidate, query: Query, said: Sequence[Said]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +33,8 @@ _CALL_IDS = frozenset({"tool_call_id", "id"})
 """What changes from call to call and shapes no answer."""
 
 
+_RESULTS = frozenset({MessageRole.TOOL, MessageRole.FUNCTION})
+
 _STRENGTHS = ((0.75, "strong"), (0.5, "fair"), (0.25, "weak"))
 """From which score on (a cosine, or whatever the retriever tells) context is called so."""
 
@@ -50,13 +53,19 @@ class ToolRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One call of an LLM: messages (or a prompt to complete), settings of the call, tools."""
+    """One call of an LLM: messages (or a prompt to complete), settings of the call, tools.
+
+    With `is_form` the tools are but the form of the answer; with `keeps_calls` tool calls, and
+    answers to tools' results, may be kept for others.
+    """
 
     messages: Sequence[ChatMessage] = ()
     prompt: str | None = None
     formatted: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     request: ToolRequest | None = None
+    is_form: bool = False
+    keeps_calls: bool = False
 
     @property
     def has_tools(self) -> bool:
@@ -84,8 +93,8 @@ def query_of(
     """The query of a turn: its text is the prompt or the last user turn, all else is scope.
 
     A turn whose settings hold objects without a plain form is never shared, nor is the answer to a
-    tool's result or to a file on disk, which may change. `named` is the candidate that the call
-    asks for, if it does. Raises InvalidQueryError when nobody said anything.
+    file on disk, which may change, nor (unless it keeps calls) to a tool's result. `named` is the
+    candidate that the call asks for. Raises InvalidQueryError when nobody said anything.
     """
     asked = _asked(turn.messages)
     scope = _scope(turn, asked, labels.epoch, named)
@@ -100,10 +109,11 @@ def query_of(
         max_output_tokens=limit_of(turn.settings),
         cacheable=(
             scope is not None
-            and (last is None or last.role not in {MessageRole.TOOL, MessageRole.FUNCTION})
+            and (turn.keeps_calls or last is None or last.role not in _RESULTS)
             and not any(getattr(block, "path", None) for block in _blocks(turn))
             and turn.settings.get("n") in (None, 1)
         ),
+        keeps_tool_calls=turn.keeps_calls and turn.has_tools and not turn.is_form,
         payload=turn,
     )
 
@@ -152,6 +162,7 @@ def _scope(turn: Turn, asked: ChatMessage | None, epoch: str, named: str | None)
                     if value is not None
                 },
                 "tools": _plain_tools(turn.request),
+                "form": turn.is_form,
                 "named": named,
             }
         )
@@ -166,9 +177,25 @@ def _frame(message: ChatMessage) -> list[object]:
 
 
 def _plain(message: ChatMessage) -> list[object]:
-    """A message as plain values, without the ids of tool calls."""
-    said = [_plain_value(block.model_dump(mode="json")) for block in message.blocks]
-    return [message.role.value, said, _plain_value(message.additional_kwargs)]
+    """A message as plain values; tool calls without their ids, and once.
+
+    LLMs put calls beside the message as well, each in a form of its own; stored answers do not.
+    """
+    said = [_plain_block(block) for block in message.blocks]
+    asides = message.additional_kwargs
+    if any(isinstance(block, ToolCallBlock) for block in message.blocks):
+        asides = {key: value for key, value in asides.items() if key != "tool_calls"}
+    return [message.role.value, said, _plain_value(asides)]
+
+
+def _plain_block(block: ContentBlock) -> object:
+    if not isinstance(block, ToolCallBlock):
+        return _plain_value(block.model_dump(mode="json"))
+    given = block.tool_kwargs
+    if isinstance(given, str):  # as it came from the provider
+        with suppress(ValueError):
+            given = json.loads(given)
+    return ["call", block.tool_name, given]
 
 
 def _plain_value(value: object) -> object:

@@ -29,7 +29,8 @@ def is_volatile(text: str) -> bool:
 
 def is_storable(query: Query, answer: Answer) -> bool:
     """Host and provider allow it to be kept, and there is something to keep."""
-    return query.cacheable and answer.cacheable and bool(answer.text.strip())
+    allowed = query.keeps_tool_calls or not answer.calls_tools
+    return allowed and query.cacheable and answer.cacheable and bool(answer.text.strip())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

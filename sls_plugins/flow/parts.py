@@ -38,7 +38,8 @@ class Parts:
     `lock` guards predictor, scheduler and learner, which only compute. `cost_usd` prices a call of
     a candidate. `health` knows who is well enough to be called, `sessions` who answered last in a
     conversation. With `audit_later` checks on the cache are made behind the callers' backs. From
-    P(right) `cache_at_cap` on a stored answer is served when no model can be paid. `ids` gives
+    P(right) `cache_at_cap` on a stored answer is served when no model can be paid; with
+    `keeps_tool_calls` hosts keep answers that call tools. `ids` gives
     decision ids; `seed` together with such an id drives all its draws. Without `flights` nobody
     waits for another's call. `eraser` forgets rows, `forget_texts` what else is kept of texts;
     `reports` tells what the cache did, `witnesses` how far stored answers
@@ -68,6 +69,7 @@ class Parts:
     cache_at_cap: float = 1.0
     audit_later: bool = False
     witnesses: Witnesses | None = None
+    keeps_tool_calls: bool = False
     flights: Flights | None = None
     eraser: SqlEraser | SeveralErasers | None = None
     reports: SqlCacheReports | None = None

@@ -56,7 +56,8 @@ class Answer:
     A provider fills `text` and, when the host tells them, `usage`, `cost_usd` and `latency_s`;
     the engine fills the rest. `payload` is the answer in the host's own serialised form (a JSON
     text) and is stored with a cached answer; `raw` is the host's live object and is never stored.
-    `cacheable=False` keeps an answer out of the cache (refusals, tool calls, truncation).
+    `cacheable=False` keeps an answer out of the cache (refusals, truncation). An answer that
+    `calls_tools` is kept only for queries that say so (`Query.keeps_tool_calls`).
     `estimate` is what was expected of the candidate, `failures` tells who failed before it.
     """
 
@@ -68,6 +69,7 @@ class Answer:
     cost_usd: float | None = None
     latency_s: float | None = None
     cacheable: bool = True
+    calls_tools: bool = False
     payload: str | None = None
     similarity: float | None = None
     from_query_id: str | None = None

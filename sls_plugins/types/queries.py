@@ -11,6 +11,10 @@ from sls_plugins.types.vectors import Space
 __all__ = ["Candidate", "Query"]
 
 
+_WITH_CALLS = "+tool-calls"
+"""Ends the scope of queries whose answers may call tools and be kept all the same."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A model that may be chosen: its name, list prices, limits and capabilities.
@@ -81,7 +85,9 @@ class Query:
     left. `session` names a conversation: who answered in it last may hold `cached_tokens` of the
     input in the provider's own cache (None: as many as were sent then), which are cheaper to read.
     `warm` tells the same where the host knows it: those tokens by candidate, session or not.
-    `payload` is the host's own object (messages, arguments); it is never stored or compared.
+    With `keeps_tool_calls` an answer that calls tools may be kept, and served to queries that say
+    the same: its scope is another one. `payload` is the host's own object (messages, arguments); it
+    is never stored or compared.
     """
 
     text: str
@@ -100,11 +106,14 @@ class Query:
     allow: frozenset[str] | None = None
     deny: frozenset[str] = frozenset()
     cacheable: bool = True
+    keeps_tool_calls: bool = False
     warm: tuple[tuple[str, int], ...] = ()
     payload: object = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse an empty text and impossible limits."""
+        """Refuse an empty text and impossible limits; part who keeps tool calls from others."""
+        if self.keeps_tool_calls and not self.scope.endswith(_WITH_CALLS):
+            object.__setattr__(self, "scope", self.scope + _WITH_CALLS)
         if not isinstance(self.text, str) or not self.text.strip():
             raise InvalidQueryError(
                 f"query {self.id or '(new)'} has an empty text: pass the user's words as text="

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sls_plugins.cache.admission import Residents, Room, is_storable, is_volatile
@@ -15,6 +17,17 @@ def test_only_cacheable_answers_with_text_are_kept() -> None:
     assert not is_storable(query, Answer(text="a", cacheable=False))
     assert not is_storable(query, Answer(text=" \n"))
     assert not is_storable(Query(text="q", cacheable=False), answer)
+
+
+def test_tool_calls_are_stored_where_the_query_says_so() -> None:
+    """An answer that calls tools is kept for those who keep tool calls, in their own scope."""
+    calling = Answer(text='[{"name": "look_up"}]', calls_tools=True)
+    keeping = Query(text="q", scope="s", keeps_tool_calls=True)
+
+    assert not is_storable(Query(text="q", scope="s"), calling)
+    assert is_storable(keeping, calling)
+    assert keeping.space != Query(text="q", scope="s").space
+    assert replace(keeping, text="r").space == keeping.space
 
 
 @pytest.mark.parametrize("text", ["weather today", "the LATEST release", "what is on right now?"])

@@ -161,3 +161,23 @@ class TestFaults(_LangChain, HostFaultContract):
 
 class TestReplays(_LangChain, HostReplayContract):
     """Every kind of question in every way."""
+
+
+class TestKeepingCalls(_LangChain, HostReplayContract):
+    """Every kind of question, tool calls too, where these may be kept."""
+
+    never_cached = frozenset()
+
+    @pytest.fixture
+    async def host(self, engine: Engine, server: OpenAIServer) -> AsyncIterator[Host]:
+        host = LangChainHost(engine, server, cache_tool_calls=True)
+        yield host
+        await host.close()
+
+    async def test_an_agents_second_run_is_free(self, host: Host, server: OpenAIServer) -> None:
+        """The call, and what is said of its result, come from the cache."""
+        first = await host.ask(Way.AGENT, Kind.PLAIN, "How big is 'Rome'?")
+        heard = len(server.heard)
+
+        assert (await host.ask(Way.AGENT, Kind.PLAIN, "How big is 'Rome'?")).text == first.text
+        assert len(server.heard) == heard

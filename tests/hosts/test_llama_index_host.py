@@ -23,6 +23,7 @@ from llama_index.llms.openai_like import OpenAILike
 from pydantic import BaseModel
 
 from llama_index_sls import SLSRouterLLM
+from llama_index_sls.forms import FORM
 from llama_index_sls.usage import usage_of
 from sls_plugins import Engine
 from sls_plugins.testing.contracts.host import HostFaultContract, HostReplayContract
@@ -73,6 +74,7 @@ class LlamaIndexHost:
         if tool is not None:
             offered = llm._prepare_chat_with_tools([tool], chat_history=messages)
             messages = offered.pop("messages")
+            offered[FORM] = tool.metadata.name == City.__name__  # as structured_predict says
         if way is Way.STREAM:
             return list(llm.stream_chat(messages, **offered))
         if way is Way.ASTREAM:
@@ -256,7 +258,7 @@ class _OverMocks:
 
 
 agents_own = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-NEVER_CACHED = frozenset({Kind.TOOLS, Kind.STRUCTURED})
+NEVER_CACHED = frozenset({Kind.TOOLS})
 
 
 @agents_own
@@ -279,3 +281,22 @@ class TestMocksReplays(_OverMocks, HostReplayContract):
     """Every kind of question in every way, over mocks."""
 
     never_cached = NEVER_CACHED
+
+
+class TestKeepingCalls(_OverHTTP, HostReplayContract):
+    """Every kind of question, tool calls too, where these may be kept."""
+
+    never_cached = frozenset()
+
+    @pytest.fixture
+    def host(self, engine: Engine, llms: Mapping[str, LLM]) -> Host:
+        return LlamaIndexHost(engine, llms, cache_tool_calls=True)
+
+    @agents_own
+    async def test_an_agents_second_run_is_free(self, host: Host, server: OpenAIServer) -> None:
+        """The call, and what is said of its result, come from the cache."""
+        first = await host.ask(Way.AGENT, Kind.PLAIN, "How big is 'Rome'?")
+        heard = len(server.heard)
+
+        assert (await host.ask(Way.AGENT, Kind.PLAIN, "How big is 'Rome'?")).text == first.text
+        assert len(server.heard) == heard

@@ -28,6 +28,7 @@ from langchain_tests.integration_tests import AsyncCacheTestSuite, SyncCacheTest
 from langchain_sls import ChatSLS, SLSCache
 from langchain_sls.testing import ScriptedChatModel
 from sls_plugins import Engine
+from sls_plugins.settings import CacheSettings
 
 MakeEngine = Callable[..., Engine]
 
@@ -212,6 +213,31 @@ def test_not_kept(engine: Engine, reason: str) -> None:
 
     assert cache.lookup(prompt, "m") is None
     assert engine.parts.log.last_seq() == 0
+
+
+@pytest.mark.parametrize("by", ["the cache", "the engine's settings"])
+def test_tool_calls_are_kept_where_they_may_be(
+    make_engine: MakeEngine, small: ScriptedChatModel, by: str
+) -> None:
+    """With the opt-in a call, and what is made of its result, are served; calls have new ids."""
+    engine = make_engine(cache=CacheSettings(tool_calls=by != "the cache"))
+    set_llm_cache(SLSCache(engine, cache_tool_calls=by == "the cache"))
+    model = small.bind_tools([TOOL])
+    try:
+        first, again = (model.invoke(QUESTION) for _ in range(2))
+        spoken = [
+            model.invoke([HumanMessage(QUESTION), said, ToolMessage("Big.", tool_call_id=call_id)])
+            for said in (first, again)
+            for call_id in [said.tool_calls[0]["id"]]
+        ]
+    finally:
+        set_llm_cache(None)
+
+    (one,), (other,) = first.tool_calls, again.tool_calls
+    assert (one["name"], one["args"]) == (other["name"], other["args"])
+    assert one["id"] != other["id"]
+    assert spoken[0].text == spoken[1].text
+    assert len(small.heard) == 2
 
 
 async def test_answers_to_tool_results_are_not_kept(engine: Engine) -> None:

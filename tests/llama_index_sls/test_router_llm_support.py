@@ -17,6 +17,8 @@ from pydantic import BaseModel
 
 from llama_index_sls import SLSRouterLLM
 from llama_index_sls.testing import ScriptedLLM
+from sls_plugins import Engine
+from sls_plugins.settings import CacheSettings
 
 BLOCKING, ASYNC, STREAM, ASTREAM = "blocking", "async", "streaming", "async streaming"
 QUESTION = "How big is 'Rome'?"
@@ -258,7 +260,6 @@ USES = [
         _astructured,
         _stream_structured,
         _astream_structured,
-        repeats=AFRESH,
     ),
     *four(
         "`as_structured_llm`",
@@ -266,7 +267,6 @@ USES = [
         _astructured_llm,
         _stream_structured_llm,
         _astream_structured_llm,
-        repeats=AFRESH,
     ),
     *four("`predict_and_call`", _predict_and_call, _apredict_and_call, repeats=AFRESH),
     *four("query engines", _query, _aquery, _stream_query, _astream_query),
@@ -296,3 +296,54 @@ async def test_every_use_in_every_way(use: Use, llm: SLSRouterLLM, small: Script
     assert await use.ask(llm) == wanted
 
     assert (len(small.heard) == asked) is (use.repeats == "free")
+
+
+CALLING = [use for use in USES if use.name in {"`chat_with_tools`", "`predict_and_call`", "agents"}]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the workflows' own
+@pytest.mark.parametrize("use", CALLING, ids=lambda use: f"{use.name.strip('`')}-{use.way}")
+@pytest.mark.parametrize("by", ["the router", "the engine's settings"])
+async def test_tool_calls_are_free_where_they_may_be_kept(
+    use: Use, by: str, make_engine: Callable[..., Engine], small: ScriptedLLM, large: ScriptedLLM
+) -> None:
+    """With the opt-in, calls are made and tools' results spoken of as the first time, for free.
+
+    An agent shows an LLM its stored call in another form than its own: that is new to the cache.
+    """
+    engine = make_engine(cache=CacheSettings(tool_calls=by != "the router"))
+    llms = {"small": small, "large": large}
+    llm = SLSRouterLLM(engine, llms, cache_tool_calls=by == "the router")
+    wanted = SAID.get(use.name, "Small says so.")
+
+    assert await use.ask(llm) == wanted
+    asked = len(small.heard)
+    assert await use.ask(llm) == wanted
+    assert len(small.heard) == asked + (use.name == "agents")
+    assert await use.ask(llm) == wanted
+    assert len(small.heard) == asked + (use.name == "agents")
+
+
+async def test_who_opted_out_is_not_served_tool_calls(
+    engine: Engine, small: ScriptedLLM, large: ScriptedLLM
+) -> None:
+    """What one router keeps is not served to another that does not say so, over one engine."""
+    llms = {"small": small, "large": large}
+    await _atools(SLSRouterLLM(engine, llms, cache_tool_calls=True))
+    asked = len(small.heard)
+
+    await _atools(SLSRouterLLM(engine, llms))
+
+    assert len(small.heard) == 2 * asked
+
+
+async def test_an_object_that_breaks_its_class_is_not_kept(
+    llm: SLSRouterLLM, small: ScriptedLLM
+) -> None:
+    """The next one who asks is not given it."""
+    small.arguments = {"people": 3}
+    with pytest.raises(ValueError, match="name"):
+        await _structured(llm)
+    small.arguments = None
+
+    assert await _structured(llm) == "Rome"

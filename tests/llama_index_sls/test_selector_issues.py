@@ -24,6 +24,10 @@ BROKEN_REPLIES = {
     "16480-two-for-one": '[{"choice": 2, "reason": "compares"}, {"choice": 1, "reason": "names"}]',
     "23072-zero": '[{"choice": 0, "reason": "first"}]',
     "23072-beyond": '[{"choice": 9, "reason": "last"}]',
+    "16390-more-than-json": (
+        '[{"choice": 1, "reason": "an answer"}]\n\nNow I answer the question itself:\n'
+        '[{"choice": 2, "reason": "another answer"}]\n'
+    ),
     "17344-no-choice": '[{"reason": "there is no choice here"}]',
     "17396-no-json": "I would take (2), because { it is about the essay",
     "15768-empty-list": "```json\n[]\n```",
