@@ -20,7 +20,7 @@ from sls_plugins.errors import SettingsError
 from sls_plugins.flow import Flights, Offered, Parts
 from sls_plugins.plugins import Kind, Plugins
 from sls_plugins.predictor.masked import MaskedPredictor
-from sls_plugins.protocols import Cache, Clock, Context, Encoder, Index, Judge, Learns, Predictor
+from sls_plugins.protocols import Cache, Clock, Context, Encoder, Index, Judge, Predictor
 from sls_plugins.scheduler import Health, HealthRules, Sessions
 from sls_plugins.scheduler.ledger import BudgetLedger, Cap
 from sls_plugins.settings import PartSettings, Settings, load_settings
@@ -97,9 +97,7 @@ class _Assembly:
         encoder, shelf = self._encoder(base)
         context = replace(base, dimension=encoder.dimension, fingerprint=encoder.fingerprint)
         stores = self._stores(base)
-        made = self._make("predictor", self.settings.predictor, context)
-        self._warm(made, stores, context)
-        predictor = _masked(made, stores)
+        predictor = _masked(self._warm(stores, context), stores)
         scheduler = self._scheduler(context)
         cache, index = self._cache(context, stores, encoder)
         witnesses = None if cache is None else Witnesses()
@@ -185,11 +183,12 @@ class _Assembly:
     ) -> Any:
         return self.plugins.make(kind, part.name, context, {**(defaults or {}), **part.options})
 
-    def _warm(self, predictor: Learns, stores: Stores, context: Context) -> None:
-        """Let the predictor start from what another engine has learnt, if that is wanted."""
+    def _warm(self, stores: Stores, context: Context) -> Any:
+        """The predictor, which starts from what another engine has learnt if that is wanted."""
+        predictor = self._make("predictor", self.settings.predictor, context)
         source = self.settings.warm_start
         if source is None:
-            return
+            return predictor
         url = source if "://" in source else f"sqlite:///{_database_in(source)}"
         other = self._stores_at(url, context)
         try:
@@ -202,6 +201,7 @@ class _Assembly:
             )
         finally:
             other.database.close()
+        return predictor
 
     def stores(self) -> Stores:
         """The rows."""

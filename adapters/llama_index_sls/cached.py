@@ -27,10 +27,13 @@ from llama_index_sls.choices import clean
 from llama_index_sls.content import content_of, indexes_behind, is_seen, settings_of
 from llama_index_sls.events import SLSDecisionEvent
 from llama_index_sls.responses import DECISIONS, FACTS, Kept, kept_of, model_name
+from llama_index_sls.seats import Seat
 from sls_plugins.cache.keys import scope_of
 from sls_plugins.engine import Engine
 from sls_plugins.engine.calls import Labels, labels_of
+from sls_plugins.engine.waiting import follow, follow_async
 from sls_plugins.errors import InputError, StorageError
+from sls_plugins.flow import Flights
 from sls_plugins.types import Answer, CacheHit, CacheMiss, Query, Source
 
 __all__ = ["CachedQueryEngine"]
@@ -41,11 +44,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One call of the query engine that is to be kept: when it began, in which span."""
+    """One call of the query engine that is to be kept: when it began, in which span, who waits."""
 
     query: Query
     start_s: float
     span_id: str | None
+    seat: Seat
 
 
 class CachedQueryEngine(BaseQueryEngine):
@@ -57,6 +61,9 @@ class CachedQueryEngine(BaseQueryEngine):
     (query engines without an index, indexes whose texts only a vector store knows), an `epoch` must
     say which version is asked: a text, or a function that tells it. It may be given besides, for
     what nobody sees in a query engine.
+
+    Of equal queries that come together one asks the query engine, the others wait for its answer,
+    for `cache.single_flight_s` seconds at most, unless it is a stream.
 
     A hit is a new response of the same kind with the source nodes, scores and plain metadata of the
     first one. Responses tell their decision under ``metadata["sls"]``, for `engine.feedback`; a
@@ -81,6 +88,8 @@ class CachedQueryEngine(BaseQueryEngine):
         self._epoch = epoch
         self._labels = Labels(tenant=tenant, task=task)
         self._models: dict[str, type[BaseModel]] = {}
+        flights = engine.parts.flights
+        self._flights = None if flights is None else Flights(flights.wait_s)
         if epoch is None:
             self._content()
 
@@ -108,28 +117,42 @@ class CachedQueryEngine(BaseQueryEngine):
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         query = self._asked(query_bundle)
-        stored = self._stored(self.engine.cache.look_up(query), blocking=True)
-        if stored is not None:
-            return stored
-        call = self._begin(query)
-        response = self.query_engine.query(replace(query_bundle))
-        if isinstance(response, StreamingResponse | AsyncStreamingResponse):
-            return self._followed(response, call)
-        self._tell(response, call, self._keep(call, kept_of(response)))
+        seat = Seat(self._flights, query)
+        while (flight := seat.waits_for()) is not None:
+            seat.landed(follow(flight, seat.wait_s).landing)
+        try:
+            stored = self._stored(self.engine.cache.look_up(query), blocking=True)
+            if stored is not None:
+                seat.end(kept=True)
+                return stored
+            call = self._begin(query, seat)
+            response = self.query_engine.query(replace(query_bundle))
+            if isinstance(response, StreamingResponse | AsyncStreamingResponse):
+                return self._followed(response, call)
+            self._tell(response, call, self._keep(call, kept_of(response)))
+        finally:
+            seat.fail()
         return response
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         query = await asyncio.to_thread(self._asked, query_bundle)
-        found = await self.engine.as_async().cache.look_up(query)
-        stored = self._stored(found, blocking=False)
-        if stored is not None:
-            return stored
-        call = self._begin(query)
-        response = await self.query_engine.aquery(replace(query_bundle))
-        if isinstance(response, StreamingResponse | AsyncStreamingResponse):
-            return self._followed(response, call)
-        decision_id = await asyncio.to_thread(self._keep, call, kept_of(response))
-        self._tell(response, call, decision_id)
+        seat = Seat(self._flights, query)
+        while (flight := seat.waits_for()) is not None:
+            seat.landed((await follow_async(flight, seat.wait_s)).landing)
+        try:
+            found = await self.engine.as_async().cache.look_up(query)
+            stored = self._stored(found, blocking=False)
+            if stored is not None:
+                seat.end(kept=True)
+                return stored
+            call = self._begin(query, seat)
+            response = await self.query_engine.aquery(replace(query_bundle))
+            if isinstance(response, StreamingResponse | AsyncStreamingResponse):
+                return self._followed(response, call)
+            decision_id = await asyncio.to_thread(self._keep, call, kept_of(response))
+            self._tell(response, call, decision_id)
+        finally:
+            seat.fail()
         return response
 
     def _asked(self, bundle: QueryBundle) -> Query:
@@ -183,8 +206,8 @@ class CachedQueryEngine(BaseQueryEngine):
             return wanted
         return self._models.get(name)
 
-    def _begin(self, query: Query) -> _Call:
-        return _Call(query, time.perf_counter(), active_span_id.get())
+    def _begin(self, query: Query, seat: Seat) -> _Call:
+        return _Call(query, time.perf_counter(), active_span_id.get(), seat)
 
     def _keep(self, call: _Call, kept: Kept) -> str:
         """Take the response in; returns its decision, "" if the database is out of order."""
@@ -196,10 +219,12 @@ class CachedQueryEngine(BaseQueryEngine):
             payload=kept.payload(),
         )
         try:
-            return self.engine.cache.keep(call.query, answer)
+            decision_id = self.engine.cache.keep(call.query, answer)
         except StorageError:
             _log.exception("a response was given, but is not stored")
-            return ""
+            decision_id = ""
+        call.seat.end(kept=bool(decision_id) and answer.cacheable)
+        return decision_id
 
     def _tell(self, response: RESPONSE_TYPE, call: _Call, decision_id: str) -> None:
         """Write its decision on a response that was kept."""
@@ -219,6 +244,7 @@ class CachedQueryEngine(BaseQueryEngine):
         self, response: StreamingResponse | AsyncStreamingResponse, call: _Call
     ) -> RESPONSE_TYPE:
         """The stream, which is kept when its last word was read; one that is left is not."""
+        call.seat.end(kept=False)  # whoever waits may be the one who is to read it
         if isinstance(response, StreamingResponse):
             response.response_gen = self._read(response, response.response_gen, call)
         else:

@@ -5,7 +5,10 @@ All tests are async: without a running loop LlamaIndex makes one that it does no
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -251,3 +254,72 @@ async def test_handlers_hear_of_streamed_responses(
         assert list(words) if blocking else [word async for word in words]
         assert said.metadata["sls_decision_ids"] == [said.metadata["sls"]["decision_id"]]
     handler.close()
+
+
+class Slow(CustomQueryEngine):
+    """Counts what it is asked, and takes its time; fails as often as it is told to."""
+
+    asked: int = 0
+    fails: int = 0
+
+    def custom_query(self, query_str: str) -> str:
+        """The answer."""
+        self.asked += 1
+        time.sleep(0.02)
+        if self.asked <= self.fails:
+            raise ConnectionError("down")
+        return f"{query_str} Yes."
+
+    async def acustom_query(self, query_str: str) -> str:
+        """The answer, letting others run."""
+        self.asked += 1
+        await asyncio.sleep(0.02)
+        if self.asked <= self.fails:
+            raise ConnectionError("down")
+        return f"{query_str} Yes."
+
+
+async def all_at_once(cached: CachedQueryEngine, count: int, *, blocking: bool) -> list[Any]:
+    """Equal questions in threads, or in tasks; what comes of each, errors too."""
+    if not blocking:
+        asked = (cached.aquery(QUESTION) for _ in range(count))
+    else:
+        pool = ThreadPoolExecutor(count)
+        loop = asyncio.get_running_loop()
+        asked = (loop.run_in_executor(pool, cached.query, QUESTION) for _ in range(count))
+    return list(await asyncio.gather(*asked, return_exceptions=True))
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+async def test_a_hundred_equal_questions_are_one(engine: Engine, *, blocking: bool) -> None:
+    """One of them reaches the query engine; the others get what it said, from the cache."""
+    slow = Slow()
+    said = await all_at_once(CachedQueryEngine(engine, slow, epoch="1"), 100, blocking=blocking)
+
+    assert slow.asked == 1
+    assert {str(each) for each in said} == {f"{QUESTION} Yes."}
+    assert sorted(source(each) for each in said) == ["cache"] * 99 + ["model"]
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+async def test_the_next_one_asks_when_the_first_has_failed(
+    engine: Engine, *, blocking: bool
+) -> None:
+    """A failure is told to who met it; another one asks, and the rest get its answer."""
+    slow = Slow(fails=2)
+    said = await all_at_once(CachedQueryEngine(engine, slow, epoch="1"), 20, blocking=blocking)
+
+    assert slow.asked == 3
+    assert sum(isinstance(each, ConnectionError) for each in said) == 2
+    assert sum(str(each) == f"{QUESTION} Yes." for each in said) == 18
+
+
+async def test_an_unread_stream_makes_nobody_wait(engine: Engine, index: VectorStoreIndex) -> None:
+    """Who holds a stream can ask the same again before reading it."""
+    reader = ScriptedLLM(model_name="reader", reply="Two years.")
+    streaming = index.as_query_engine(llm=reader, streaming=True)
+    cached = CachedQueryEngine(engine, streaming)
+
+    one, other = cached.query(QUESTION), cached.query(QUESTION)
+
+    assert [str(each.get_response()) for each in (one, other)] == ["Two years."] * 2
