@@ -51,7 +51,10 @@ def measure(encoder: str, *, calls: int, candidates: int = 3, seed: int = 0) -> 
         index=PartSettings(name="memory"),
         seed=seed,
     )
-    models = {name: ScriptedChatModel(model_name=name, reply="It is so.") for name in names}
+    models = {
+        name: ScriptedChatModel(model_name=name, reply=lambda said: f"{said[-1].text} It is so.")
+        for name in names
+    }  # no answer serves another question
     with build(settings) as engine:
         chat = ChatSLS(engine, models)
         bare, ours, encodings = [], [], []
