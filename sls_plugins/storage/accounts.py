@@ -7,6 +7,7 @@ import math
 from sqlalchemy import Connection, ScalarSelect, and_, bindparam, delete, func, select, text
 
 from sls_plugins.storage.database import Database
+from sls_plugins.storage.quick import QuickChange
 from sls_plugins.storage.tables import charges, reservations, spend
 from sls_plugins.types import Purse, Reservation
 
@@ -19,6 +20,10 @@ ROUNDING_USD = 1e-12  # ten times 0.1 USD fit under a cap of 1 USD
 
 _held = reservations.c
 _charged = charges.c
+
+
+def _quick(words: str) -> QuickChange:
+    return QuickChange(text(words))
 
 
 def _summed(width_s: int, begin: str, end: str | None) -> ScalarSelect[float]:
@@ -46,14 +51,18 @@ _open = (
 )
 _TOTALS = select(_spent.label("spent_usd"), _open.label("reserved_usd"))
 _SWEEP = delete(reservations).where(_held.expires_s <= bindparam("now_s"))
-_DROP = delete(reservations).where(_held.id == bindparam("held_id"))
-_HOLD = text(
+_DROP = QuickChange(delete(reservations).where(_held.id == bindparam("held_id")))
+_HOLD = _quick(
     "INSERT INTO reservations (id, usd, created_s, expires_s) "
     "VALUES (:id, :usd, :created_s, :expires_s) ON CONFLICT (id) DO UPDATE SET "
     "usd = excluded.usd, created_s = excluded.created_s, expires_s = excluded.expires_s"
 )
+_CHARGE = _quick(
+    "INSERT INTO charges (reservation_id, usd, settled_s) "
+    "VALUES (:reservation_id, :usd, :settled_s)"
+)
 _KNOWN = select(_charged.seq).where(_charged.reservation_id == bindparam("held_id")).limit(1)
-_SUM_UP = text(
+_SUM_UP = _quick(
     "INSERT INTO spend (width_s, start_s, usd) VALUES "
     "(60, :minute_s, :usd), (3600, :hour_s, :usd), (86400, :day_s, :usd) "
     "ON CONFLICT (width_s, start_s) DO UPDATE SET usd = spend.usd + excluded.usd"
@@ -86,7 +95,7 @@ class SqlAccounts:
                 wanted_usd = totals.spent_usd + totals.reserved_usd + reservation.usd
                 if wanted_usd > cap_usd + ROUNDING_USD:
                     return False
-            sql.execute(_HOLD, _row(reservation, now_s))
+            _HOLD.run(sql, _row(reservation, now_s))
             return True
 
         if cap_usd is not None:
@@ -103,12 +112,12 @@ class SqlAccounts:
 
         def charge(sql: Connection) -> None:
             wanted = {"held_id": reservation_id}
-            if not sql.execute(_DROP, wanted).rowcount and sql.execute(_KNOWN, wanted).first():
+            if not _DROP.run(sql, wanted) and sql.execute(_KNOWN, wanted).first():
                 return
             values = {"reservation_id": reservation_id, "usd": charged_usd, "settled_s": now_s}
-            sql.execute(charges.insert(), values)
-            sql.execute(
-                _SUM_UP,
+            _CHARGE.run(sql, values)
+            _SUM_UP.run(
+                sql,
                 {
                     "usd": charged_usd,
                     "minute_s": _whole(now_s, MINUTE_S),
@@ -122,7 +131,7 @@ class SqlAccounts:
     def release(self, reservation_id: str) -> None:
         """Drop a reservation that was never used (written behind)."""
         wanted = {"held_id": reservation_id}
-        self._database.write_later(lambda sql: sql.execute(_DROP, wanted), TOPIC)
+        self._database.write_later(lambda sql: _DROP.run(sql, wanted), TOPIC)
 
     def totals(self, since_s: float, now_s: float) -> Purse:
         """Spent and reserved USD since then; `available_usd` is None here."""

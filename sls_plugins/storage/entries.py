@@ -77,8 +77,8 @@ class SqlEntryStore:
         self._memo.drop([entry.id])
 
         def insert(sql: Connection) -> None:
-            sql.execute(statements.REPLACED, at)
-            sql.execute(statements.ADD, values)
+            statements.REPLACED.run(sql, at)
+            statements.ADD.run(sql, values)
 
         self._database.write_later(insert, TOPIC)
 

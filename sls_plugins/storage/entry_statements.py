@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from sls_plugins.storage.codec import plain
-from sls_plugins.storage.quick import Quick
+from sls_plugins.storage.quick import Quick, QuickChange, QuickInsert
 from sls_plugins.storage.tables import cache_entries
 from sls_plugins.types import Selection
 
@@ -91,8 +91,10 @@ FRESH_FEW = _fresh(_among(10))
 FRESH_MANY = _fresh(_among(500))
 FIND_IDS = _entry.where(_row.id.in_(bindparam("ids", expanding=True)), _live())
 FIND_ID = _entry.where(_row.id == bindparam("entry_id"))
-ADD = cache_entries.insert()
-REPLACED = delete(cache_entries).where(or_(_at_key(), _row.id == bindparam("entry_id")))
+ADD = QuickInsert(cache_entries)
+REPLACED = QuickChange(
+    delete(cache_entries).where(or_(_at_key(), _row.id == bindparam("entry_id")))
+)
 GRADE = (
     update(cache_entries)
     .where(_row.id == bindparam("entry_id"))

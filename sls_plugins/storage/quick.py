@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Insert, Select, Table, bindparam
+from sqlalchemy import Connection, Executable, Table, bindparam
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["Quick", "QuickInsert", "run_words"]
+__all__ = ["Quick", "QuickChange", "QuickInsert", "run_words"]
 
 Compiled: TypeAlias = tuple[str, tuple[str, ...] | None]
 
@@ -17,8 +17,8 @@ Compiled: TypeAlias = tuple[str, tuple[str, ...] | None]
 class _Compiled:
     """A statement, compiled once for each kind of database."""
 
-    def __init__(self, statement: Select[Any] | Insert) -> None:
-        self._statement = statement
+    def __init__(self, statement: Executable) -> None:
+        self._statement: Any = statement
         self._known: dict[str, Compiled] = {}
 
     def _run(self, sql: Connection, values: Mapping[str, object]) -> Any:
@@ -50,15 +50,19 @@ class Quick(_Compiled):
         return rows
 
 
-class QuickInsert(_Compiled):
+class QuickChange(_Compiled):
+    """One statement that changes rows and gives none; its values need no conversion."""
+
+    def run(self, sql: Connection, values: Mapping[str, object]) -> int:
+        """Change rows; returns how many. Raises DBAPIError, as SQLAlchemy does."""
+        return int(self._run(sql, values).rowcount)
+
+
+class QuickInsert(QuickChange):
     """Adds a row of texts, numbers and bytes; every column must be given."""
 
     def __init__(self, table: Table) -> None:
         super().__init__(table.insert().values({c.name: bindparam(c.name) for c in table.columns}))
-
-    def run(self, sql: Connection, values: Mapping[str, object]) -> None:
-        """Add a row. Raises DBAPIError, as SQLAlchemy does."""
-        self._run(sql, values)
 
 
 def run_words(sql: Connection, text: str) -> None:
