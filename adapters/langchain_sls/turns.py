@@ -13,7 +13,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_sls.answers import message_answer, message_of
 from langchain_sls.messages import Labels, Turn, query_of
-from sls_plugins.types import Answer, Query, Source
+from sls_plugins.types import Answer, Query, Session, Source
 
 __all__ = ["TurnRules", "answer_of_response", "query_of_request", "request_of", "response_of"]
 
@@ -50,7 +50,7 @@ def query_of_request(
         return query
     name, place = before
     said = "\n".join(str(message.text) for message in messages[:place])
-    query = replace(query, warm=((name, count_tokens(said)),))
+    query = replace(query, session=Session(held=((name, count_tokens(said)),)))
     return replace(query, allow=frozenset({name})) if rules.per_run and after_tool else query
 
 

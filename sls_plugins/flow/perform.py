@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 
 from sls_plugins.errors import NoCandidateLeft, StorageError
@@ -39,7 +38,6 @@ from sls_plugins.types import (
     Estimate,
     Evidence,
     Query,
-    Usage,
     Vector,
 )
 
@@ -168,7 +166,7 @@ def _decide(parts: Parts, effect: Decide) -> Planned | CacheHit:
     seed = parts.seed_of(effect.decision_id)
     purse = parts.ledger.purse()
     with parts.lock:
-        told = _warmed(parts, query, parts.predictor.predict_one(query, effect.vector, fit))
+        told = parts.predictor.predict_one(query, effect.vector, fit)
         if parts.witnesses is not None:
             told = parts.witnesses.adjusted(query, told)
         estimates = parts.sessions.adjust(query, told, parts.candidates)
@@ -195,23 +193,6 @@ def _decide(parts: Parts, effect: Decide) -> Planned | CacheHit:
     nearest = (miss.nearest.id, miss.similarity or 0.0) if miss.nearest else None
     parts.log.add_decision(decision, query, effect.vector, nearest, miss.evidence)
     return Planned(decision=decision, query=query, vector=effect.vector, miss=miss)
-
-
-def _warmed(parts: Parts, query: Query, estimates: Sequence[Estimate]) -> tuple[Estimate, ...]:
-    """The estimates less what a provider's prompt cache saves; what is held is not."""
-    warm = dict(query.warm)
-    if not warm:
-        return tuple(estimates)
-
-    def saved_usd(name: str) -> float:
-        tokens, candidate = min(warm.get(name, 0), query.input_tokens or 0), parts.candidates[name]
-        cold = parts.cost_usd(candidate, Usage(input_tokens=tokens))
-        return cold - parts.cost_usd(candidate, Usage(input_tokens=tokens, cached_tokens=tokens))
-
-    return tuple(
-        replace(each, cost_usd=max(0.0, each.cost_usd - saved_usd(each.candidate)))
-        for each in estimates
-    )
 
 
 def _finish(parts: Parts, effect: Finish) -> None:

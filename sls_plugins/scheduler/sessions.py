@@ -34,10 +34,10 @@ class Sessions:
 
     def note(self, query: Query, candidate: str) -> None:
         """A candidate has answered in this conversation."""
-        if not query.session:
+        if query.session is None or not query.session.name:
             return
         with self._lock:
-            key = (query.tenant, query.session)
+            key = (query.tenant, query.session.name)
             self._last[key] = (candidate, query.input_tokens or 0, self._clock())
             self._last.move_to_end(key)
             while len(self._last) > MOST:
@@ -46,29 +46,33 @@ class Sessions:
     def adjust(
         self, query: Query, estimates: Sequence[Estimate], candidates: Mapping[str, Candidate]
     ) -> tuple[Estimate, ...]:
-        """The estimates, less what the conversation's candidate need not read afresh.
-
-        A query that tells by `warm` who holds what has been seen to already.
-        """
-        known = bool(query.session) and not query.warm
-        last = self._last.get((query.tenant, query.session)) if known else None
-        if last is None or self._clock() - last[2] > KEPT_S:
-            return tuple(estimates)
-        name, sent_tokens, _ = last
-        held = sent_tokens if query.cached_tokens is None else query.cached_tokens
-        tokens = min(held, query.input_tokens or held)
+        """The estimates, less what candidates of the conversation need not read afresh."""
+        held = self._held(query)
         return tuple(
-            cheaper(one, candidates[name], tokens) if one.candidate == name else one
+            cheaper(one, candidates[one.candidate], held[one.candidate])
+            if one.candidate in held
+            else one
             for one in estimates
         )
 
+    def _held(self, query: Query) -> Mapping[str, int]:
+        """Input tokens by the candidate that holds them."""
+        if query.session is None:
+            return {}
+        held = dict(query.session.held)
+        last = self._last.get((query.tenant, query.session.name))
+        if not held and last is not None and self._clock() - last[2] <= KEPT_S:
+            held = {last[0]: last[1]}
+        return {name: min(tokens, query.input_tokens or tokens) for name, tokens in held.items()}
+
 
 def cheaper(one: Estimate, candidate: Candidate, cached_tokens: int) -> Estimate:
-    """The estimate with so many input tokens at the price of a cache read; never below nothing."""
+    """The estimate with so many input tokens at the price of a cache read; never below nothing.
+
+    What is reserved for the call stays: the provider may have forgotten them.
+    """
     cached, full = candidate.cached_input_usd_per_mtok, candidate.input_usd_per_mtok
     if cached is None or full is None or cached >= full:
         return one
     saved_usd = min(cached_tokens * (full - cached) / 1e6, one.cost_usd)
-    return replace(
-        one, cost_usd=one.cost_usd - saved_usd, cost_high_usd=one.cost_high_usd - saved_usd
-    )
+    return replace(one, cost_usd=one.cost_usd - saved_usd)

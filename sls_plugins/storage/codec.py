@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Row
 
-from sls_plugins.types import Query, Usage, Vector
+from sls_plugins.types import Query, Session, Usage, Vector
 
 __all__ = [
     "USAGE",
@@ -54,14 +54,17 @@ def query_values(query: Query) -> dict[str, Any]:
         "task": plain(query.task),
         "tenant": plain(query.tenant),
         "scope": plain(query.scope),
-        "limits": _limits(*(getattr(query, name) for name in _LIMITS)),
+        "limits": _limits(_name(query.session), *(getattr(query, name) for name in _LIMITS)),
     }
 
 
 def query_of(row: Row[Any]) -> Query:
     """The query of a row with the columns of `query_values`."""
     limits = json.loads(row.limits)
+    limits.pop("cached_tokens", None)  # of a version that is no more
+    name = limits.pop("session", "")
     return Query(
+        session=Session(name) if name else None,
         text=row.text,
         id=row.query_id,
         task=row.task,
@@ -102,18 +105,20 @@ _LIMITS = (
     "max_output_tokens",
     "max_usd",
     "deadline_s",
-    "session",
-    "cached_tokens",
     "allow",
     "deny",
     "cacheable",
 )
 
 
+def _name(session: Session | None) -> str:
+    return session.name if session is not None else ""
+
+
 @lru_cache(maxsize=1024, typed=True)
 def _limits(*values: object) -> str:
     """The limits of a query as JSON; most queries of a program have the same ones."""
-    limits = dict(zip(_LIMITS, values, strict=True))
+    limits = dict(zip(("session", *_LIMITS), values, strict=True))
     return dumped(
         {
             name: sorted(value) if isinstance(value, frozenset) else value

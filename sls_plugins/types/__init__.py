@@ -18,7 +18,7 @@ from sls_plugins.types.answers import (
 from sls_plugins.types.decisions import CACHE, Decision, Estimate, Purse, Reservation
 from sls_plugins.types.events import Event
 from sls_plugins.types.outcomes import Feedback, Outcome, OutcomeKind
-from sls_plugins.types.queries import Candidate, Query
+from sls_plugins.types.queries import Candidate, Query, Session
 from sls_plugins.types.reports import (
     AuditedPair,
     CacheRow,
@@ -65,6 +65,7 @@ __all__ = [
     "Reservation",
     "Resident",
     "Selection",
+    "Session",
     "Share",
     "Source",
     "Space",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sls_plugins.errors import InvalidQueryError, SettingsError
 from sls_plugins.types.vectors import Space
 
-__all__ = ["Candidate", "Query"]
+__all__ = ["Candidate", "Query", "Session"]
 
 
 _WITH_CALLS = "+tool-calls"
@@ -70,6 +70,24 @@ class Candidate:
         return SettingsError(f"Candidate {self.name!r}", key, problem, hint)
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A conversation, whose beginning a provider may hold in its own cache: cheaper to read there.
+
+    By its `name` the engine remembers who answered in it last, and how much was sent then. Where
+    the host knows better, `held` tells the input tokens that candidates hold.
+    """
+
+    name: str = ""
+    held: tuple[tuple[str, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse impossible numbers."""
+        for candidate, tokens in self.held:
+            if tokens < 0:
+                raise InvalidQueryError(f"{candidate} cannot hold {tokens} tokens of a session")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """What the user wants answered, and what limits the answer.
@@ -82,9 +100,7 @@ class Query:
     ("eu": where data may go). `input_tokens` is the host's own count of all
     that is sent, `max_output_tokens` the answer's limit. `max_usd` is a ceiling for this query,
     `deadline_s` the expected latency beyond which a candidate is asked only when nobody else is
-    left. `session` names a conversation: who answered in it last may hold `cached_tokens` of the
-    input in the provider's own cache (None: as many as were sent then), which are cheaper to read.
-    `warm` tells the same where the host knows it: those tokens by candidate, session or not.
+    left. `session` is the conversation that the query belongs to.
     With `keeps_tool_calls` an answer that calls tools may be kept, and served to queries that say
     the same: its scope is another one. `payload` is the host's own object (messages, arguments); it
     is never stored or compared.
@@ -101,13 +117,11 @@ class Query:
     max_output_tokens: int | None = None
     max_usd: float | None = None
     deadline_s: float | None = None
-    session: str = ""
-    cached_tokens: int | None = None
+    session: Session | None = None
     allow: frozenset[str] | None = None
     deny: frozenset[str] = frozenset()
     cacheable: bool = True
     keeps_tool_calls: bool = False
-    warm: tuple[tuple[str, int], ...] = ()
     payload: object = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -128,8 +142,6 @@ class Query:
             raise InvalidQueryError(f"max_usd must be more than 0 USD, not {self.max_usd}")
         if self.deadline_s is not None and not self.deadline_s > 0:
             raise InvalidQueryError(f"deadline_s must be more than 0 s, not {self.deadline_s}")
-        if self.cached_tokens is not None and self.cached_tokens < 0:
-            raise InvalidQueryError(f"cached_tokens must be 0 or more, not {self.cached_tokens}")
 
     @property
     def space(self) -> Space:

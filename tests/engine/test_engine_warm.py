@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sls_plugins import Budget, Candidate, Decision, Query
+from sls_plugins.types import Session
 
 
 def test_a_warm_candidate_is_cheaper(make_engine):
@@ -19,7 +20,9 @@ def test_a_warm_candidate_is_cheaper(make_engine):
     engine = make_engine(candidates=twins, budget=Budget(price=1e6))
 
     cold = engine.plan(Query(text="Go on!", input_tokens=10_000))
-    warm = engine.plan(Query(text="Go on!", input_tokens=10_000, warm=(("second", 9_000),)))
+    warm = engine.plan(
+        Query(text="Go on!", input_tokens=10_000, session=Session(held=(("second", 9_000),)))
+    )
 
     assert isinstance(cold, Decision)
     assert isinstance(warm, Decision)

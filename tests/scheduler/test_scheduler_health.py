@@ -7,7 +7,7 @@ import pytest
 
 from sls_plugins.errors import NoCandidateLeft, ProviderError
 from sls_plugins.scheduler import Health, HealthRules, LagrangeScheduler, Sessions, eligible
-from sls_plugins.types import Candidate, Estimate, Purse, Query
+from sls_plugins.types import Candidate, Estimate, Purse, Query, Session
 
 
 class Clock:
@@ -216,14 +216,15 @@ def test_staying_in_a_conversation_is_as_cheap_as_it_is(clock: Clock) -> None:
         for name, usd in (("dear", 0.010), ("other", 0.009))
     )
     sessions = Sessions(clock)
-    first = Query(text="x", id="1", session="s", input_tokens=500)
+    first = Query(text="x", id="1", session=Session("s"), input_tokens=500)
     assert sessions.adjust(first, offers, known) == offers
     sessions.note(first, "dear")
-    again = sessions.adjust(Query(text="y", session="s", input_tokens=900), offers, known)
+    again = sessions.adjust(Query(text="y", session=Session("s"), input_tokens=900), offers, known)
     assert again[0].cost_usd == pytest.approx(0.010 - 500 * 9e-6)
     assert again[1] == offers[1]
-    told = Query(text="y", session="s", input_tokens=900, cached_tokens=100)
+    told = Query(text="y", session=Session("s", (("dear", 100),)), input_tokens=900)
     assert sessions.adjust(told, offers, known)[0].cost_usd == pytest.approx(0.010 - 100 * 9e-6)
-    assert sessions.adjust(Query(text="y", session="t"), offers, known) == offers
+    assert sessions.adjust(Query(text="y", session=Session("t")), offers, known) == offers
     clock.now_s += 301
-    assert sessions.adjust(told, offers, known) == offers
+    late = Query(text="y", session=Session("s"), input_tokens=900)
+    assert sessions.adjust(late, offers, known) == offers
