@@ -178,7 +178,9 @@ class AsyncEngine:
             return await call_again_async(self.parts.health.rules, once)
 
         if effect.hedge is not None:
-            return await race_async(effect.hedge, effect.candidate, attempt, self.beside.run)
+            return await race_async(
+                effect.hedge, effect.candidate, attempt, lambda answer: answer, self.beside.run
+            )
         return await attempt(effect.candidate)
 
 

@@ -204,7 +204,7 @@ class Engine:
             return call_again(self.parts.health.rules, once)
 
         if effect.hedge is not None:
-            return race(effect.hedge, effect.candidate, attempt)
+            return race(effect.hedge, effect.candidate, attempt, lambda answer: answer)
         return attempt(effect.candidate)
 
 

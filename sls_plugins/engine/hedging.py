@@ -7,23 +7,28 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from sls_plugins import flow
 from sls_plugins.types import Answer, Candidate
 
-__all__ = ["race", "race_async"]
+__all__ = ["InThread", "race", "race_async"]
+
+T = TypeVar("T")
 
 InThread: TypeAlias = Callable[[Callable[[], Any]], Awaitable[Any]]
 
-Ends: TypeAlias = dict[str, Answer | BaseException | None]
-"""How the calls of candidates ended; None: cancelled."""
+Said: TypeAlias = Callable[[T], Answer | None]
+"""What a call that was too slow has said, told from what it brought in the end."""
 
 
-def race(hedge: flow.Hedge, candidate: Candidate, attempt: Callable[[Candidate], Answer]) -> Answer:
-    """The first good answer. Raises what the first call raised, if neither brought one.
+def race(
+    hedge: flow.Hedge, candidate: Candidate, attempt: Callable[[Candidate], T], said: Said[T]
+) -> T:
+    """The first good result. Raises what the first call raised, if neither brought one.
 
-    A blocking call cannot be cancelled: the slower one ends in its own thread, where it is settled.
+    A blocking call cannot be cancelled: the slower one ends in its own thread, where it is settled
+    at what it `said`.
     """
     pool = ThreadPoolExecutor(2, thread_name_prefix="sls-hedge")
     errors: dict[str, BaseException] = {}
@@ -44,25 +49,22 @@ def race(hedge: flow.Hedge, candidate: Candidate, attempt: Callable[[Candidate],
                 errors[name] = error
     finally:
         pool.shutdown(wait=False)
-        _account(hedge, errors, won=won)
+        account = _Account(hedge, said, won=won)
+        account.all(errors, {})
         for future, name in running.items():
-            future.add_done_callback(partial(_ended, hedge, name, won))
+            future.add_done_callback(partial(account.ended, name))
     raise errors[hedge.first]
-
-
-def _ended(hedge: flow.Hedge, name: str, won: bool, future: Future[Answer]) -> None:  # noqa: FBT001 - called back
-    error = future.exception()
-    _account(hedge, {name: future.result() if error is None else error}, won=won)
 
 
 async def race_async(
     hedge: flow.Hedge,
     candidate: Candidate,
-    attempt: Callable[[Candidate], Coroutine[Any, Any, Answer]],
+    attempt: Callable[[Candidate], Coroutine[Any, Any, T]],
+    said: Said[T],
     in_thread: InThread,
-) -> Answer:
+) -> T:
     """The same for async hosts: the slower call is cancelled."""
-    ends: Ends = {}
+    errors: dict[str, BaseException] = {}
     running = {asyncio.ensure_future(attempt(candidate)): candidate.name}
     won = False
     try:
@@ -73,37 +75,50 @@ async def race_async(
         while running:
             ready, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in ready:
-                name, end = running.pop(task), _end(task)
-                if isinstance(end, Answer):
+                name, error = running.pop(task), task.exception()
+                if error is None:
                     hedge.won(name)
                     won = True
-                    return end
-                ends[name] = end
+                    return task.result()
+                errors[name] = error
     finally:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        ends |= {name: None if task.cancelled() else _end(task) for task, name in running.items()}
-        if ends:
-            await in_thread(partial(_account, hedge, ends, won=won))
-    error = ends[hedge.first]
-    assert isinstance(error, BaseException)
-    raise error
+        account = _Account(hedge, said, won=won)
+        if errors or running:
+            await in_thread(partial(account.all, errors, running))
+    raise errors[hedge.first]
 
 
-def _end(task: asyncio.Future[Answer]) -> Answer | BaseException:
-    error = task.exception()
-    return task.result() if error is None else error
+class _Account:
+    """Settles the calls that did not win; without a winner the first is the flow's own business."""
 
+    def __init__(self, hedge: flow.Hedge, said: Said[Any], *, won: bool) -> None:
+        self._hedge = hedge
+        self._said: Said[Any] = said
+        self._won = won
 
-def _account(
-    hedge: flow.Hedge, ends: Mapping[str, Answer | BaseException | None], *, won: bool
-) -> None:
-    """Settle the calls that did not win; without a winner the first is the flow's own business."""
-    for name, end in ends.items():
-        if name == hedge.first and not won:
-            continue
-        if isinstance(end, BaseException):
-            hedge.failed(name, end)
-        else:
-            hedge.lost(name, end)
+    def all(
+        self, errors: Mapping[str, BaseException], slower: Mapping[asyncio.Task[Any], str]
+    ) -> None:
+        """All calls that have ended."""
+        for name, error in errors.items():
+            self._failed(name, error)
+        for task, name in slower.items():
+            self.ended(name, task)
+
+    def ended(self, name: str, call: Future[Any] | asyncio.Task[Any]) -> None:
+        """A call that was too slow has ended, or was cancelled."""
+        error = None if call.cancelled() else call.exception()
+        if error is not None:
+            self._failed(name, error)
+        elif self._settles(name):
+            self._hedge.lost(name, None if call.cancelled() else self._said(call.result()))
+
+    def _failed(self, name: str, error: BaseException) -> None:
+        if self._settles(name):
+            self._hedge.failed(name, error)
+
+    def _settles(self, name: str) -> bool:
+        return self._won or name != self._hedge.first

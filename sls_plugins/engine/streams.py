@@ -21,6 +21,7 @@ from sls_plugins.engine.async_listening import AsyncSharedStream, Following
 from sls_plugins.engine.boundary import provider
 from sls_plugins.engine.listening import Ear, SharedStream, follow_stream
 from sls_plugins.engine.stopwatch import Stopwatch
+from sls_plugins.engine.stream_hedging import open_async, open_first
 from sls_plugins.engine.stream_hosts import (
     RAISES,
     AsyncStreamHost,
@@ -55,6 +56,7 @@ class _Stream(Generic[ChunkT]):
         self._policy = policy
         self._start_s = parts.clock()
         self._watch = Stopwatch[ChunkT](parts.clock)
+        self._waited_s = 0.0
         self._said: list[ChunkT] = []
         self._seen = 0
         self._takeovers = 0
@@ -87,12 +89,20 @@ class _Stream(Generic[ChunkT]):
             text="", candidate=name, decision_id=effect.decision.id, estimate=estimate
         )
         self._seen = len(self._said)
+        if effect.hedge is None:
+            self._waited_s = 0.0
         self._left_s(name)
         if self._seen == 0:
             return None
         assert self._resuming is not None
         self._takeovers += 1
         return self._resuming.resume(effect.candidate, effect.query, tuple(self._said))
+
+    def _raced(self, effect: flow.Call) -> str:
+        """Who spoke first, of two who were asked; the wait for that counts as his."""
+        if effect.hedge is not None:
+            self._waited_s = self._parts.clock() - effect.hedge.start_s
+        return effect.candidate.name
 
     def _left_s(self, name: str) -> float | None:
         """Seconds until the deadline. Raises ProviderError when it has passed."""
@@ -120,7 +130,7 @@ class _Stream(Generic[ChunkT]):
         answer = self._join(self._said[self._seen :])
         if answer.latency_s is not None:
             return answer
-        return replace(answer, latency_s=self._watch.took_s)
+        return replace(answer, latency_s=self._waited_s + self._watch.took_s)
 
     def _broken(self, error: ProviderError) -> ProviderError:
         """The same error, knowing what the caller has already seen, and whether to go on."""
@@ -222,12 +232,16 @@ class AnswerStream(_Stream[ChunkT]):
             yield from self._host.replay(answer)
 
     def _call(self, effect: flow.Call) -> Generator[ChunkT, None, Answer]:
-        name = effect.candidate.name
+        name, raced = effect.candidate.name, None
         if effect.flight is not None:
             effect.flight.publish(self._shared)
         try:
+            if effect.hedge is not None and not self._said:
+                effect, raced = open_first(effect, effect.hedge, self._host)
+                name = self._raced(effect)
             with provider(name):
-                source = self._opened(effect) or self._host.open(effect.candidate, effect.query)
+                source = self._opened(effect) or raced
+                source = source or self._host.open(effect.candidate, effect.query)
                 for chunk in self._watch.watch(source):
                     self._said.append(chunk)
                     yield chunk
@@ -308,12 +322,16 @@ class AsyncAnswerStream(_Stream[ChunkT]):
             self._result = await self._in_thread(partial(flow.perform, self._parts, effect))
 
     async def _call(self, effect: flow.Call) -> AsyncGenerator[ChunkT, None]:
-        name, source = effect.candidate.name, None
+        name, source, raced = effect.candidate.name, None, None
         if effect.flight is not None:
             effect.flight.publish(self._shared)
         try:
+            if effect.hedge is not None and not self._said:
+                effect, raced = await self._race(effect, effect.hedge)
+                name = self._raced(effect)
             with provider(name):
-                source = self._opened(effect) or self._host.open(effect.candidate, effect.query)
+                source = self._opened(effect) or raced
+                source = source or self._host.open(effect.candidate, effect.query)
                 chunks = self._watch.awatch(source)
                 while isinstance(step := await self._next(chunks, name), _Came):
                     self._said.append(step.chunk)
@@ -329,6 +347,18 @@ class AsyncAnswerStream(_Stream[ChunkT]):
         finally:
             if isinstance(source, AsyncGenerator):
                 await source.aclose()
+
+    async def _race(
+        self, effect: flow.Call, hedge: flow.Hedge
+    ) -> tuple[flow.Call, AsyncGenerator[ChunkT, None]]:
+        """Who speaks first, and all his chunks, if they come in time."""
+        limit = asyncio.timeout(self._left_s(effect.candidate.name))
+        try:
+            with provider(effect.candidate.name):
+                async with limit:
+                    return await open_async(effect, hedge, self._host, self._in_thread)
+        finally:
+            self._late = self._late or limit.expired()
 
     async def _next(self, chunks: AsyncIterator[ChunkT], name: str) -> _Came[ChunkT] | None:
         """The next chunk, if it comes in time."""

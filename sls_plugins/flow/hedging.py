@@ -53,8 +53,6 @@ class Hedge:
     def won(self, name: str) -> None:
         """Its answer is the one that is used."""
         self.winner, self.start_s = name, self._began_s[name]
-        if name != self.first:
-            self._parts.health.end(name)
 
     def lost(self, name: str, said: Answer | None) -> None:
         """The slower one is charged for what it used.

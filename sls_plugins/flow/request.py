@@ -33,7 +33,7 @@ from sls_plugins.flow.effects import (
     Reserve,
 )
 from sls_plugins.flow.flights import Landing
-from sls_plugins.flow.hedging import hedge_of
+from sls_plugins.flow.hedging import Hedge, hedge_of
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.planned import Planned
 from sls_plugins.flow.spare import checked_later, served, spare_hit
@@ -160,21 +160,20 @@ def _watched(
     failures: tuple[tuple[str, str], ...],
     boarding: Boarding,
 ) -> Answering:
-    """Try a candidate, and tell how well it was."""
-    ended = False
+    """Try a candidate, and tell how well it, or who was called beside it, was."""
+    ended, hedge = False, hedge_of(parts, planned, name)
     try:
-        result = yield from _try(parts, planned, name, failures, boarding)
-        ended = result.candidate == name  # else it was too slow, which was told already
-        if ended:
-            parts.health.end(name)
+        result = yield from _try(parts, planned, hedge, name, failures, boarding)
         ended = True
+        parts.health.end(result.candidate)
     except ProviderError as error:
         ended = True
-        parts.health.end(name, None if isinstance(error, UnusableAnswerError) else error)
+        broken = None if isinstance(error, UnusableAnswerError) else error
+        parts.health.end(error.candidate, broken)
         raise
     finally:
         if not ended:
-            parts.health.cancel(name)
+            parts.health.cancel(name if hedge is None else hedge.winner)
     return result
 
 
@@ -236,6 +235,7 @@ class _Tries:
 def _try(
     parts: Parts,
     planned: Planned,
+    hedge: Hedge | None,
     name: str,
     failures: tuple[tuple[str, str], ...],
     boarding: Boarding,
@@ -246,7 +246,7 @@ def _try(
     settled = False
     try:
         yield Reserve(reservation_id, decision.estimate_of(name).cost_high_usd)
-        start_s, hedge = parts.clock(), hedge_of(parts, planned, name)
+        start_s = parts.clock()
         said: Answer = yield Call(decision, candidate, planned.query, boarding.flight, hedge)
         if hedge is not None:
             name, start_s = hedge.winner, hedge.start_s

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from threading import Event
 
 import pytest
@@ -157,3 +157,70 @@ def test_nothing_is_hedged_by_default(make_engine: MakeEngine) -> None:
     engine = taught(make_engine(), models)
     engine.answer(Query(text="a slow one"), models)
     assert len(models.asked) == 1
+
+
+class Streams:
+    """Streams of two words; the first candidate of a slow question speaks only when it is let."""
+
+    def __init__(self, models: Models) -> None:
+        self.models = models
+        self.closed: list[str] = []
+
+    def open(self, candidate: Candidate, query: Query) -> Iterator[str]:
+        try:
+            yield self.models(candidate, query).text
+            yield "!"
+        finally:
+            self.closed.append(candidate.name)
+
+    def join(self, chunks: Sequence[str]) -> Answer:
+        return Answer(text="".join(chunks), usage=USAGE)
+
+    def replay(self, answer: Answer) -> Iterator[str]:
+        yield answer.text
+
+
+class AsyncStreams(Streams):
+    """The same for async hosts."""
+
+    async def open(  # type: ignore[override]
+        self, candidate: Candidate, query: Query
+    ) -> AsyncGenerator[str, None]:
+        try:
+            yield (await self.models.later(candidate, query)).text
+            yield "!"
+        finally:
+            self.closed.append(candidate.name)
+
+
+def test_a_stream_that_is_late_is_overtaken_before_its_first_chunk(make_engine: MakeEngine) -> None:
+    """Whoever speaks first is heard to the end; the other is closed when it begins, and paid."""
+    models = Models()
+    engine = taught(make_engine(health=HEDGED), models)
+    host = Streams(models)
+    stream = engine.stream(Query(text="a slow one"), host)
+    said = list(stream)
+    first, second = models.asked
+    assert said == [f"by {second}", "!"]
+    assert stream.answer is not None
+    assert stream.answer.candidate == stream.candidate == second
+    models.free.set()
+    told = {line.candidate: line for line in lines_of(engine, 2)}
+    assert told[first].decision_id == f"{stream.decision_id}+{first}"
+    assert sorted(host.closed) == sorted([first, second])
+
+
+async def test_async_streams_are_overtaken_too(make_engine: MakeEngine) -> None:
+    """The late one is cancelled before it has said anything."""
+    models = Models()
+    engine = taught(make_engine(health=HEDGED), models)
+    host = AsyncStreams(models)
+    stream = engine.as_async().stream(Query(text="a slow one"), host)  # type: ignore[arg-type]
+    said = [chunk async for chunk in stream]
+    first, second = models.asked
+    assert said == [f"by {second}", "!"]
+    assert models.cancelled == [first]
+    assert stream.answer is not None
+    assert stream.answer.candidate == second
+    assert {line.candidate for line in lines_of(engine, 2)} == {first, second}
+    assert sorted(host.closed) == sorted([first, second])
