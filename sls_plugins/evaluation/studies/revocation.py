@@ -75,24 +75,33 @@ def run(setup: StudySetup, advance: Advance) -> StudyReport:
 def _trial(engine: Engine, other: Connection, number: int, tally: Tally) -> None:
     text = question(number)
     kept = engine.cache.keep(Query(text=text), Answer(text="an answer", candidate="model"))
-    tally.seen_before += bool(_asked(other, text)[0])
+    tally.seen_before += _asked(other, text).served
     start_s = time.perf_counter()
     engine.revoke(kept)
-    served, held = _asked(other, text)
-    tally.held += held
-    while served:
+    seen = _asked(other, text)
+    tally.held += seen.held
+    while seen.served:
         tally.stale += 1
-        served, _ = _asked(other, text)
-    tally.after_ms.append(1000 * (time.perf_counter() - start_s))
+        seen = _asked(other, text)
+    tally.after_ms.append(1000 * (seen.at_s - start_s))
 
 
-def _asked(other: Connection, text: str) -> tuple[bool, bool]:
-    """Whether the other process serves it, and whether its index still holds the vector."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Whether the other process serves it, when that was known, and if its index has the vector."""
+
+    served: bool
+    at_s: float
+    held: bool
+
+
+def _asked(other: Connection, text: str) -> _Seen:
     other.send(text)
     if not other.poll(START_S):
         raise StorageError("the other process", "does not answer")
-    served, held = other.recv()
-    return bool(served), bool(held)
+    seen = other.recv()
+    assert isinstance(seen, _Seen)
+    return seen
 
 
 def _serve(settings: Settings, asked: Connection) -> None:
@@ -103,9 +112,8 @@ def _serve(settings: Settings, asked: Connection) -> None:
         index = cache.stock().index
         while (text := asked.recv()) is not None:
             query = Query(text=text)
-            served = isinstance(engine.cache.look_up(query), CacheHit)
-            vector = engine.parts.encoder.encode([text])[0]
-            near = cache.find_near(query, vector, "study")
-            served = served or isinstance(near, CacheHit)
-            found = index.search(query.space, vector, 1)
-            asked.send((served, any(one.similarity > _SAME for one in found)))
+            served = isinstance(engine.cache.look_up(query), CacheHit)  # both tiers
+            at_s = time.perf_counter()  # one clock for all processes of a machine
+            found = index.search(query.space, engine.parts.encoder.encode([text])[0], 1)
+            held = any(one.similarity > _SAME for one in found)
+            asked.send(_Seen(served, at_s, held))
