@@ -31,6 +31,9 @@ _BINS = 24
 _FAMILIES = 256
 _GATES = 4096
 _GUARDS = 4096
+_HOPE = 10.0
+"""Risks of so many times the limit may shrink while one waits."""
+
 _STRENGTH = 20.0
 _RISKS = 10.0 ** (4.0 * (np.arange(_BINS) + 0.5) / _BINS - 4.0)
 
@@ -118,6 +121,14 @@ class Acceptance:
             return Verdict(accepted=False, p_right=p_right, why=why)
         audit = self._audit(seen, place)
         return Verdict(accepted=True, p_right=p_right, why=f"P(right) {p_right:.3f}", audit=audit)
+
+    def may_hope(self, pair: Pair) -> bool:
+        """Whether more labels or neighbours may let this one answer soon: worth waiting for."""
+        if any(not self._is_silent(guard, pair.task) for guard in pair.guards):
+            return False
+        if not self._is_open(_Place(_slot(family_of(pair.task), _FAMILIES), 0)):
+            return False
+        return self._model.see(pair).risk <= _HOPE * self._rule.limit
 
     def note(self, pattern: str) -> None:
         """Take in the words of a query whose answer is fresh, its digits masked."""

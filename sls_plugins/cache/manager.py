@@ -115,7 +115,8 @@ class SemanticCache:
     def follows(self, query: Query, leader: Query, similarity: float, agreeing: int) -> bool:
         """Would the answer to another query of its space, which is on its way, serve this one?
 
-        It would if acceptance let it, had it just been stored among so many that agree with it.
+        It would if acceptance let it, had it just been stored. Among several that agree with it, it
+        is enough that acceptance may hope.
         """
         policy = self._policy
         if not policy.near or self._is_barred(query) or similarity < policy.min_similarity:
@@ -130,9 +131,11 @@ class SemanticCache:
             task=leader.task,
             created_s=self._clock(),
         )
-        hoped = evidence_of([(coming, similarity)] * agreeing)
+        pair = self._pair(query, coming, similarity, evidence_of([(coming, similarity)] * agreeing))
         with self._lock:
-            return self._acceptance.judge(self._pair(query, coming, similarity, hoped)).accepted
+            if agreeing > 1:
+                return self._acceptance.may_hope(pair)
+            return self._acceptance.judge(pair).accepted
 
     def admit(
         self, query: Query, vector: Vector | None, answer: Answer, told: Outcome | None = None
