@@ -24,7 +24,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from llama_index_sls import CachedQueryEngine, EvaluatorJudge, SLSFeedbackHandler, SLSRouterLLM
 from llama_index_sls.testing import ScriptedLLM, WordsEmbedding
-from sls_plugins import Budget, Engine, Settings, build
+from sls_plugins import Budget, Candidate, Engine, Settings, build
 from sls_plugins.errors import InputError
 from sls_plugins.types import Outcome
 
@@ -114,6 +114,27 @@ async def test_references_and_shares(small: ScriptedLLM, large: ScriptedLLM) -> 
         assert judged(engine) == [(1.0, "correctness")]
         assert len(asked.heard) == 1
         assert f"Two years; {QUESTION}" in asked.heard[0]["words"]
+
+
+async def test_what_judging_costs_is_charged(small: ScriptedLLM, large: ScriptedLLM) -> None:
+    """By the tokens that the evaluator's own LLM tells, whether its verdict is clear or not."""
+    for says, counts in (("YES", True), ("4\nNearly right.", True), ("I cannot say.", False)):
+        asked = ScriptedLLM(model_name="judge", reply=says)
+        kind: type[Any] = RelevancyEvaluator if says == "YES" else CorrectnessEvaluator
+        price = Candidate(name="judge", input_usd_per_mtok=5.0, output_usd_per_mtok=20.0)
+        judge = EvaluatorJudge(kind(llm=asked), priced_as=price)
+        capped = {"budget": Budget(price=1e6, usd=10.0)}
+        settings = settings_with(judge.name).model_copy(update=capped)
+        with build(settings, plugins=[judge]) as engine:
+            llm = SLSRouterLLM(engine, {"small": small, "large": large})
+            said = llm.complete(QUESTION)
+
+            purse = engine.parts.ledger.purse()
+            judging_usd = purse.spent_usd - said.additional_kwargs["sls"]["cost_usd"]
+            words = len(asked.heard[-1]["words"].split())
+            assert judging_usd == pytest.approx((5 * words + 20 * len(says.split())) / 1e6)
+            assert purse.reserved_usd == 0.0
+            assert (judged(engine)[0][0] is not None) is counts
 
 
 async def test_a_router_llm_is_no_evaluators_llm(
