@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sls_plugins.scheduler.aim import Aim
 from sls_plugins.scheduler.duel import Duel
 from sls_plugins.scheduler.exploration import curiosity
-from sls_plugins.scheduler.selection import Picked, Terms
+from sls_plugins.scheduler.selection import Picked, Terms, value_of
 from sls_plugins.scheduler.standing import Mix, Standing
 from sls_plugins.types import Estimate, State
 
@@ -31,6 +31,10 @@ LOOKS = 30.0
 
 CAUTION = 1.5
 """Times the high quantile that the first call of a candidate is allowed for."""
+
+CREDIT, GRANT = 2.0, 0.05
+"""Quality, in sum, that exploring may be expected to give away; and that of which `exploration` is
+granted anew with every query: at 5 % that is a quarter of a hundredth on average."""
 
 SAVING = 1000.0
 """Queries over which money for exploring is saved up at most."""
@@ -64,6 +68,7 @@ class Safety:
         self.flow = np.zeros(2)  # USD spent, weight
         self.seen = 0
         self.fund_usd = 0.0
+        self.credit = CREDIT
         self.account = np.zeros(4)  # decisions, explored ones, USD for these, USD in all
         self._mix: Mix | None = None
         self._until = 0
@@ -95,7 +100,7 @@ class Safety:
 
     def curiosity(self, names: Sequence[str]) -> dict[str, float]:
         """The share of each one's doubt to explore; none while exploring has cost too much."""
-        if self.fund_usd < 0.0:
+        if self.fund_usd < 0.0 or self.credit < 0.0:
             return {}
         shares = curiosity(self.standing.tries[self.standing.rows(names)])
         return dict(zip(names, shares.tolist(), strict=True))
@@ -138,17 +143,7 @@ class Safety:
     ) -> None:
         """Remember a decision until its grade comes, and what it costs more than the best value."""
         first = picked.ranking[0]
-        more = max(0.0, first.cost_usd - best.cost_usd)
-        self.flow = (1.0 - FADE) * self.flow + (first.cost_usd, 1.0)
-        income_usd = self.aim.exploration * float(self.flow[0] / self.flow[1])
-        self.fund_usd = min(self.fund_usd + income_usd - more, SAVING * income_usd)
-        explored = first.candidate != best.candidate and best.candidate in picked.names
-        self.account += (
-            1.0,
-            explored,
-            max(0.0, first.cost_usd - best.cost_usd) * explored,
-            first.cost_usd,
-        )
+        self._charge(first, best, terms, tried=best.candidate in picked.names)
         self.standing.ask(first.candidate)
         if not key:
             return
@@ -156,6 +151,22 @@ class Safety:
         while len(self.pending) >= PENDING:
             self.pending.pop(next(iter(self.pending)))
         self.pending[key] = (picked.propensity, *_contrast(picked, estimates, terms))
+
+    def _charge(self, first: Estimate, best: Estimate, terms: Terms, *, tried: bool) -> None:
+        """What a choice costs more than the best value, and is expected to be worse, is on account.
+
+        Not so if the best could not be chosen (`tried` is False).
+        """
+        more = max(0.0, first.cost_usd - best.cost_usd)
+        self.flow = (1.0 - FADE) * self.flow + (first.cost_usd, 1.0)
+        income_usd = self.aim.exploration * float(self.flow[0] / self.flow[1])
+        self.fund_usd = min(self.fund_usd + income_usd - more, SAVING * income_usd)
+        explored = tried and first.candidate != best.candidate
+        weight = terms.latency_weight
+        worse = max(0.0, value_of(best, weight) - value_of(first, weight)) * explored
+        credit = self.credit + self.aim.exploration * GRANT - worse
+        self.credit = min(max(credit, -CREDIT), CREDIT)
+        self.account += (1.0, explored, more * explored, first.cost_usd)
 
     def billed(self, estimate: Estimate, usd: float) -> None:
         """A call cost this."""
@@ -189,6 +200,7 @@ class Safety:
                 f"{name}.flow": self.flow.copy(),
                 f"{name}.fund": np.array([self.fund_usd]),
                 f"{name}.account": self.account.copy(),
+                f"{name}.credit": np.array([self.credit]),
                 f"{name}.mix": np.array([mix.first, mix.second], dtype=np.str_),
                 f"{name}.mixed": np.array([mix.share, self.seen, self._until], dtype=np.float64),
                 f"{name}.pending_keys": np.array(list(self.pending), dtype=np.str_),
@@ -203,6 +215,7 @@ class Safety:
         self.flow = np.array(state[f"{name}.flow"], dtype=np.float64)
         self.fund_usd = float(state[f"{name}.fund"][0])
         self.account = np.array(state[f"{name}.account"], dtype=np.float64)
+        self.credit = float(state[f"{name}.credit"][0])
         first, second = (str(one) for one in state[f"{name}.mix"])
         share, seen, until = np.array(state[f"{name}.mixed"], dtype=np.float64).tolist()
         self._mix = Mix(first, second, share) if first else None

@@ -188,3 +188,19 @@ def test_exploring_has_its_own_budget() -> None:
             asked += name == "dear"
             scheduler.learn_one(spent(query, chosen, chosen.cost_usd, chosen.quality))
         assert asked <= most
+
+
+def test_exploring_gives_away_no_more_quality_than_it_is_granted() -> None:
+    """Cheap candidates of which much is hoped and little comes are tried less and less."""
+    offers = (estimate("cheap", 0.7, 0.001, 0.3), estimate("dear", 0.9, 0.001, 0.3))
+    lost = {}
+    for share in (0.0, 0.05):
+        scheduler, lost[share] = LagrangeScheduler(Aim(price=1.0, exploration=share)), 0.0
+        for number in range(2000):
+            query = Query(text="Hello", id=str(number))
+            name = scheduler.decide(query, offers, Purse(), number * 7919).ranking[0]
+            lost[share] += 0.2 * (name == "cheap")
+        scheduler.load(scheduler.save())
+    granted = 2.0 + 2000 * 0.05 * share + 0.2
+    assert 0.0 < lost[0.0] < 3.0
+    assert lost[0.0] <= lost[0.05] <= granted
