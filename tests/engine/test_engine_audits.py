@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from sls_plugins import Answer, Budget, CacheHit, Query, Source
+from sls_plugins import Answer, Budget, CacheHit, Candidate, Query, Source
 from tests.engine.test_engine_flights import spaced, wait_for
 
 LATER = {"max_error": 0.2, "audit": 0.4, "audit_later": True}
@@ -100,3 +100,15 @@ def test_in_the_grey_band_money_decides(make_engine, price: float):
     kinds = {one.grey for one in found if isinstance(one, CacheHit)}
     assert (True in kinds) == (price > 0)
     assert False in kinds
+
+
+def test_a_lone_candidate_is_not_asked_again_whether_it_was_right(make_engine):
+    """Where nobody else could be asked, exact repeats are served, graded or not."""
+    engine = make_engine(candidates=(Candidate(name="m", input_usd_per_mtok=1.0,
+                                               output_usd_per_mtok=1.0),))  # fmt: skip
+    for round_ in range(3):
+        for number in range(40):
+            answer = engine.answer(
+                Query(text=f"the line {number} says"), lambda c, q: Answer(text="the line # says")
+            )
+            assert (answer.source is Source.CACHE) == (round_ > 0)
