@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from langchain_core.caches import BaseCache
@@ -66,14 +67,8 @@ class SLSCache(BaseCache):
 
     async def alookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
         """`lookup` without blocking."""
-        query = self._query(prompt, llm_string)
-        if query is None:
-            return None
-        try:
-            return _served(await self._engine.as_async().cache.look_up(query))
-        except StorageError:
-            _log.exception("the cache could not be read; the model is called")
-            return None
+        work = partial(self.lookup, prompt, llm_string)
+        return await self._engine.as_async().beside.run(work)
 
     def update(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
         """Keep generations, if they are worth it."""
@@ -87,13 +82,8 @@ class SLSCache(BaseCache):
 
     async def aupdate(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
         """`update` without blocking."""
-        query, answer = self._query(prompt, llm_string), answer_of_generations(return_val)
-        if query is None or not is_storable(query, answer):
-            return
-        try:
-            await self._engine.as_async().cache.keep(query, answer)
-        except StorageError:
-            _log.exception("an answer could not be kept")
+        work = partial(self.update, prompt, llm_string, return_val)
+        await self._engine.as_async().beside.run(work)
 
     def clear(self, **kwargs: Any) -> None:  # noqa: ARG002 - LangChain's
         """Never again serve what caches like this one (same tenant, same task) have kept.

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatResult
 
 from langchain_sls import ChatSLS
@@ -112,3 +113,27 @@ async def test_a_thousand_calls_at_once(
     assert len(lines) == CALLS + 1
     assert purse.spent_usd == pytest.approx(sum(line.cost_usd or 0.0 for line in lines))
     assert purse.reserved_usd == 0.0
+
+
+async def test_calls_that_are_given_up_leave_nothing_behind(
+    make_engine: Callable[..., Engine],
+) -> None:
+    """Of many calls half are cancelled, in line, while they are decided or while they are made.
+
+    The others are answered; no money stays held, and nobody waits for those who have left.
+    """
+    engine = make_engine(budget=Budget(usd=1000.0))
+    models = {name: Waiting(model_name=name, reply="Here.") for name in ("small", "large")}
+    chat = ChatSLS(engine, models)
+    calls = [asyncio.create_task(chat.ainvoke(f"What of number {n % 60}?")) for n in range(120)]
+    for place, call in enumerate(calls):
+        if place % 2:
+            call.cancel()
+            await asyncio.sleep(0.001)
+
+    said = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert [isinstance(each, AIMessage) for each in said[::2]] == [True] * 60
+    assert engine.parts.ledger.purse().reserved_usd == 0.0
+    assert engine.parts.flights is not None
+    assert len(engine.parts.flights) == 0
