@@ -16,7 +16,7 @@ __all__ = ["Boosted"]
 DIRECTIONS = 40
 
 LOOKED_AT = 4000
-"""Rows from which directions are taken; rows that one tree is grown on."""
+"""Rows that one tree is grown on, at most."""
 
 BINS = 24
 """Values that a number is told apart into, equally often each."""
@@ -67,12 +67,12 @@ class Boosted:
         self.trees: tuple[Trees, ...] = ()
 
     def fit(self, rows: Rows, targets: Floats) -> None:
-        """Targets (n, m) are centred, NaN where unknown; rows come in random order."""
-        some = np.asarray(rows.vectors[:LOOKED_AT], dtype=np.float64)
-        self.centre = some.mean(axis=0)
-        count = min(DIRECTIONS, len(rows) // 8, some.shape[1])
-        _, _, directions = np.linalg.svd(some - self.centre, full_matrices=False)
-        self.directions = directions[:count]
+        """Targets (n, m) are centred, NaN where unknown."""
+        wide = np.asarray(rows.vectors, dtype=np.float64)
+        self.centre = wide.mean(axis=0)
+        count = min(DIRECTIONS, len(rows) // 8, wide.shape[1])
+        _, directions = np.linalg.eigh((wide - self.centre).T @ (wide - self.centre))
+        self.directions = directions[:, ::-1][:, :count].T.copy()
         numbers = self._numbers(rows)
         steps = np.linspace(0.0, 1.0, BINS + 1)[1:-1]
         self.edges = np.quantile(numbers, steps, axis=0).T

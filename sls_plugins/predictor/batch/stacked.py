@@ -27,6 +27,9 @@ FOLDS = 5
 MANY = 1000
 """Labelled queries from which on one fold is enough to weigh the experts."""
 
+APART = 0.15
+"""Deviation from equal weights that is believed at first: the experts say much the same."""
+
 PLAIN = ("ridge", "nearest", "clusters")
 
 
@@ -151,7 +154,7 @@ def _mixture(said: Floats, real: Floats) -> Floats:
     """Weights, none negative, that fit `real` (n,) by `said` (e, n); few labels keep them equal."""
     experts = len(said)
     start = np.full(experts, 1.0 / experts)
-    trust = 0.02 * float((said**2).mean()) * max(said.shape[1], 1) + 1e-9
+    trust = max(float((real - start @ said).var()), 1e-9) / APART**2
     gram = said @ said.T + trust * np.eye(experts)
     moments = said @ real + trust * start
     weights = start.copy()
