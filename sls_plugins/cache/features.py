@@ -15,7 +15,7 @@ from sls_plugins.types import CacheEntry, Evidence, Query
 
 __all__ = ["FEATURES", "Pair", "nearness", "pair_of"]
 
-FEATURES = 17
+FEATURES = 18
 """Length of `Pair.values`."""
 
 _ALONE = Evidence()
@@ -52,8 +52,12 @@ def pair_of(
     similarity: float,
     evidence: Evidence | None,
     guards: Mapping[str, Guard],
+    now_s: float = 0.0,
 ) -> Pair:
-    """Compare; the same arguments give the same pair, now or when the log is read again."""
+    """Compare; the same arguments give the same pair, now or when the log is read again.
+
+    `now_s` is when the query came (the entry then is so old), in seconds since 1970.
+    """
     evidence = evidence or _ALONE
     patterns = (_pattern(query.text), _pattern(entry.text))
     names = fired(guards, query.text, entry.text)
@@ -68,6 +72,7 @@ def pair_of(
         values=(
             *_texts(query.text, entry, patterns, names),
             *_company(entry, similarity, evidence),
+            _age(now_s - entry.created_s),
         ),
     )
 
@@ -112,6 +117,11 @@ def _margin(similarity: float, evidence: Evidence) -> float:
     if evidence.rival is None:
         return 1.0
     return min(1.0, max(-1.0, 5.0 * (similarity - evidence.rival)))
+
+
+def _age(age_s: float) -> float:
+    """0 for a new entry, a half after nine hours, 1 after four days, 2 at most."""
+    return min(2.0, 0.5 * math.log10(1.0 + max(0.0, age_s) / 3600.0))
 
 
 def nearness(similarity: float, evidence: Evidence) -> float:

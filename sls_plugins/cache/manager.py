@@ -131,7 +131,8 @@ class SemanticCache:
             task=leader.task,
             created_s=self._clock(),
         )
-        pair = self._pair(query, coming, similarity, evidence_of([(coming, similarity)] * agreeing))
+        evidence = evidence_of([(coming, similarity)] * agreeing)
+        pair = self._pair(query, coming, similarity, evidence, coming.created_s)
         with self._lock:
             if agreeing > 1:
                 return self._acceptance.may_hope(pair)
@@ -187,7 +188,7 @@ class SemanticCache:
         label = label_of(outcome, row, self._policy.same_answer)
         if label is None:
             return
-        pair = self._pair(outcome.query, row, similarity, outcome.evidence)
+        pair = self._pair(outcome.query, row, similarity, outcome.evidence, outcome.created_s)
         born = "" if from_cache else outcome.decision_id
         with self._lock:
             self._acceptance.learn(pair, label, born=born)
@@ -221,16 +222,22 @@ class SemanticCache:
         if not able:
             return None
         (row, similarity), evidence = able[0], evidence_of(able)
-        pair = self._pair(query, row, similarity, evidence)
+        pair = self._pair(query, row, similarity, evidence, self._clock())
         with self._lock:
             verdict = self._acceptance.judge(pair)
         evidence = replace(evidence, chance=verdict.audit if verdict.accepted else 1.0)
         return _Offer(entry=row, similarity=similarity, verdict=verdict, evidence=evidence)
 
     def _pair(
-        self, query: Query, row: CacheEntry, similarity: float, evidence: Evidence | None
+        self,
+        query: Query,
+        row: CacheEntry,
+        similarity: float,
+        evidence: Evidence | None,
+        now_s: float,
     ) -> Pair:
-        return pair_of(query, row, similarity, evidence, self._policy.guards_of(query.task))
+        guards = self._policy.guards_of(query.task)
+        return pair_of(query, row, similarity, evidence, guards, now_s)
 
     def _row(self, entry_id: str) -> CacheEntry | None:
         found = self._entries.find_ids([entry_id], self._clock()).get(entry_id)

@@ -78,3 +78,14 @@ def test_waiting_is_worth_while_before_serving_is() -> None:
     taught.until_accepted()
     assert taught.acceptance.may_hope(pair())
     assert not taught.acceptance.judge(far).accepted
+
+
+def test_the_age_of_an_entry_counts() -> None:
+    """What was stored long ago is a little less likely right, before labels say whether it is."""
+    near = [(STORED, 0.97)] * 3
+    ages = [0.0, 3600.0, 86400.0, 86400.0 * 365]
+    texts = Query(text="What is a heap?")
+    pairs = [pair_of(texts, STORED, 0.97, evidence_of(near), {}, age_s) for age_s in ages]
+    chances = [Acceptance(AcceptanceRule()).judge(each).p_right for each in pairs]
+    assert chances == sorted(chances, reverse=True)
+    assert chances[0] - chances[-1] < 0.2
