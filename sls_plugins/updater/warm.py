@@ -17,8 +17,8 @@ def warm_start(
     """Load the predictor's part of another engine's newest snapshot, once.
 
     An engine that has a snapshot of its own is past its start: nothing happens then. Returns
-    whether anything was loaded. Raises SettingsError if there is no snapshot in `source`, and
-    EncoderMismatchError if it was learnt from another encoder's vectors.
+    whether anything was loaded. Raises SettingsError if there is no snapshot in `source` or another
+    predictor's, and EncoderMismatchError if it was learnt from another encoder's vectors.
     """
     if own.load(SNAPSHOT) is not None:
         return False
@@ -34,7 +34,16 @@ def warm_start(
     if learnt_with != fingerprint:
         hint = "Configure the encoder it was learnt with, or drop warm_start"
         raise EncoderMismatchError(f"what {source} has learnt", learnt_with, fingerprint, hint)
-    predictor.load(
-        {key.removeprefix(PREFIX): value for key, value in state.items() if key.startswith(PREFIX)}
-    )
+    learnt = {
+        key.removeprefix(PREFIX): value for key, value in state.items() if key.startswith(PREFIX)
+    }
+    lacking = [key for key in predictor.save() if key not in learnt]
+    if lacking:
+        raise SettingsError(
+            "settings",
+            "warm_start",
+            f"{source} was learnt by another predictor or version: {lacking[0]!r} is not in it",
+            "Open and close that engine with this version once, or drop the key",
+        )
+    predictor.load(learnt)
     return True

@@ -81,3 +81,12 @@ def test_a_source_that_cannot_be_used_is_named(make_engine, tmp_path) -> None:
             warm_start=str(tmp_path / "first"),
             encoder={"name": "hashing", "options": {"dimension": 64}},
         )
+
+
+def test_what_another_predictor_learnt_is_not_taken(make_engine, tmp_path) -> None:
+    """A source whose learnt state lacks what this predictor needs is an error that says so."""
+    first = make_engine(tmp_path / "first")
+    teach(first, 3)
+    first.close()
+    with pytest.raises(SettingsError, match=r"first.*another predictor or version"):
+        make_engine(warm_start=str(tmp_path / "first"), predictor="transfer")
