@@ -251,7 +251,6 @@ class ChatSLS(LabelledChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        await self._async.beside.begin()
         query = self._query(messages, stop, run_manager, kwargs)
         stamp = Stamp(replaces=run_manager is not None)
         host = AsyncChatHost(self.models, turn_of(query))

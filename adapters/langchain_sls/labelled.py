@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -66,8 +66,20 @@ class LabelledChatModel(BaseChatModel):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[AIMessageChunk]:
-        """`stream` without blocking."""
-        return super().astream(input, config, stop=stop, **labelled(config, kwargs))
+        """`stream` without blocking; of many calls at once, a few begin at a time."""
+        chunks = super().astream(input, config, stop=stop, **labelled(config, kwargs))
+        return self._in_turn(chunks)
+
+    async def _in_turn(
+        self, chunks: AsyncIterator[AIMessageChunk]
+    ) -> AsyncIterator[AIMessageChunk]:
+        await self._begin()
+        try:
+            async for chunk in chunks:
+                yield chunk
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
 
     def stream_events(
         self,
