@@ -169,12 +169,13 @@ class Learner:
                 return
 
     def catch_up(self, rest: Callable[[], None] | None = None) -> int:
-        """Read the log to its end; returns how many lines were learnt. `rest` is called after each.
+        """Read the log to its present end; returns how many lines were learnt.
 
-        Decisions are made, and others learn their own lines, between two of them.
+        `rest` is called after each. Decisions are made, and others learn their own lines, between
+        two of them.
         """
-        read = 0
-        while lines := self._log.after(self._seq, PAGE_LINES):
+        read, last = 0, self._log.last_seq()
+        while self._seq < last and (lines := self._log.after(self._seq, PAGE_LINES)):
             for outcome in lines:
                 with self._turn:
                     if outcome.seq > self._seq:  # else whoever wrote it was quicker
