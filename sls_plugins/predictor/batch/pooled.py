@@ -90,7 +90,7 @@ class Pooled:
         drawn = rng.permutation(len(single.rows))
         some = in_turn(single.rows.task, drawn)[:TUNED_ON]
         frequent = drawn[np.argsort(-counts[drawn], kind="stable")]
-        through = in_turn(single.rows.task, frequent)[: self.options.inducing]
+        through = in_turn(single.rows.task, alternating(frequent, drawn))[: self.options.inducing]
         self._through = single.rows.take(through)
         tuning = single.take(some), counts[some]
         self._scale = self._spread(single)
@@ -277,6 +277,13 @@ def in_turn(tasks: Keys, order: NDArray[np.intp]) -> NDArray[np.intp]:
         own = order[tasks[order] == task]
         turns[own] = np.arange(len(own))
     return np.asarray(order[np.argsort(turns[order], kind="stable")], dtype=np.intp)
+
+
+def alternating(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Both orders of the same rows in one: the next of one, then the next of the other."""
+    both = np.column_stack((one, other)).ravel()
+    _, first = np.unique(both, return_index=True)
+    return np.asarray(both[np.sort(first)], dtype=np.intp)
 
 
 def alike(known: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.intp]]]:
