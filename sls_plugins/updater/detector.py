@@ -54,13 +54,13 @@ class Signal:
 class Detector:
     """Watches values in 0…1 against their expectations.
 
-    `rate_down` and `rate_up` are the expected false alarms per value.
+    `rate_down` and `rate_up` are the expected false alarms per value; with 0 there is none.
     """
 
     def __init__(self, rate_down: float, rate_up: float, slack: float = 0.0) -> None:
         """Nothing has been seen; means that move by less than `slack` have not changed."""
         self.slack = slack
-        self.limits = (1.0 / rate_down, 1.0 / rate_up)
+        self.limits = tuple(1.0 / rate if rate else math.inf for rate in (rate_down, rate_up))
         self.facts = (0.0, 0.0, 0.0)  # weight, mean and variance of normal errors
         self.recent: deque[float] = deque()
         self.sums = ([0.0] * len(SHIFTS), [0.0] * len(SHIFTS))  # Shiryaev-Roberts, down and up
@@ -71,8 +71,8 @@ class Detector:
         weight, mean, variance = self.facts
         if weight >= WARM:
             doubt = self.slack + DOUBT * math.sqrt(max(variance, 1e-4) / weight)
-            self._bet(0, value, expected + mean - doubt)
-            self._bet(1, 1.0 - value, 1.0 - (expected + mean + doubt))
+            self._bet(value, expected + mean - doubt)
+            self._bet_on_rise(value - (expected + mean + doubt), max(variance, 0.01))
         self.recent.append(error)
         if len(self.recent) > LAG:
             self._settle(self.recent.popleft())
@@ -89,11 +89,21 @@ class Detector:
         self.recent.clear()
         self.sums = ([0.0] * len(SHIFTS), [0.0] * len(SHIFTS))
 
-    def _bet(self, side: int, value: float, least: float) -> None:
+    def _bet_on_rise(self, surplus: float, spread: float) -> None:
+        """Bet that the mean of `surplus` is above 0; all values count alike.
+
+        Where good answers are sure a coin's odds are long, and what was expected is a bit too low:
+        a likelihood ratio as for falls would be won by that alone.
+        """
+        sums = self.sums[1]
+        for i, shift in enumerate(SHIFTS):
+            sums[i] = (sums[i] + 1.0) * (1.0 + min(shift / spread, 0.8) * surplus)
+
+    def _bet(self, value: float, least: float) -> None:
         """Bet that the mean is below `least`: the likelihood ratio of two coins, at most."""
         least = min(max(least, EDGE), 1.0 - EDGE)
         won = (least - value) / (least * (1.0 - least))
-        sums = self.sums[side]
+        sums = self.sums[0]
         for i, shift in enumerate(SHIFTS):
             sums[i] = (sums[i] + 1.0) * (1.0 + min(shift, 0.9 * least) * won)
 

@@ -25,7 +25,9 @@ T = TypeVar("T")
 Key: TypeAlias = tuple[str, str, str]
 """Candidate, task ("" for all), measure."""
 
-QUALITY = "quality"
+QUALITY, FALL, RISE = "quality", "fall", "rise"
+"""Both ways against the estimates; down against the long run, up against the estimates."""
+
 RANKED = ("cost", "latency", "output length")
 
 FALLING = 0.4
@@ -123,19 +125,24 @@ class DriftWatch:
         tasks = ("", outcome.query.task) if outcome.query.task else ("",)
         expected = self._expected(outcome, outcome.estimate.quality)
         for task in tasks:
-            if outcome.quality is not None:
-                key = (outcome.candidate, task, QUALITY)
-                self._observe(key, outcome.quality, expected, outcome.seq)
+            for measure, expectation in expected:
+                key = (outcome.candidate, task, measure)
+                self._observe(key, outcome.quality or 0.0, expectation, outcome.seq)
             if outcome.kind is OutcomeKind.ANSWERED:
                 for measure, pair in _ratios(outcome):
                     self._observe_ratio((outcome.candidate, task, measure), pair, outcome.seq)
 
-    def _expected(self, outcome: Outcome, estimated: float) -> float:
-        """The quality that a grade is compared with."""
-        if outcome.quality is None or self._steady is None:
-            return estimated
-        steady = self._steady(outcome)
-        return estimated if steady is None else steady
+    def _expected(self, outcome: Outcome, estimated: float) -> tuple[tuple[str, float], ...]:
+        """What a grade is compared with, in each way.
+
+        The long run is a line: where that is too high by itself, a good answer is no rise.
+        """
+        if outcome.quality is None:
+            return ()
+        steady = None if self._steady is None else self._steady(outcome)
+        if steady is None:
+            return ((QUALITY, estimated),)
+        return ((FALL, steady), (RISE, estimated))
 
     def restart(self, candidate: str) -> None:
         """What was normal of a candidate no longer is."""
@@ -165,13 +172,14 @@ class DriftWatch:
         return signal is not None
 
     def _new(self, key: Key) -> Detector:
-        return Detector(*self._rates(key), slack=0.0 if key[2] == QUALITY else SLACK)
+        return Detector(*self._rates(key), slack=SLACK if key[2] in RANKED else 0.0)
 
     def _rates(self, key: Key) -> tuple[float, float]:
         """False alarms per value, down and up: every outcome is seen by 16 statistics at most."""
         rest = (1.0 - FALLING) / 15.0 / self._per_alarm
-        falling = key[1] == "" and key[2] == QUALITY
-        return (FALLING / self._per_alarm if falling else rest), rest
+        falling = key[1] == "" and key[2] in {QUALITY, FALL}
+        down = FALLING / self._per_alarm if falling else rest
+        return (0.0 if key[2] == RISE else down), (0.0 if key[2] == FALL else rest)
 
     def save(self) -> State:
         """All state: a row per detector, and the ratios that later ones are ranked among."""
@@ -223,7 +231,7 @@ def _alarm(key: Key, signal: Signal, seq: int) -> Alarm:
     return Alarm(
         candidate=key[0],
         task=key[1],
-        measure=key[2],
+        measure=key[2] if key[2] in RANKED else QUALITY,
         direction=signal.direction,
         normal=signal.normal,
         recent=signal.recent,
