@@ -134,7 +134,7 @@ class Witnesses:
         def of(one: Estimate) -> Estimate:
             vote = case.votes.get(one.candidate)
             if vote is None:
-                return replace(one, quality=min(max(one.quality - new, 0.0), 1.0))
+                return replace(one, quality=min(max(one.quality - new, 0.0), 1.0)) if new else one
             told = one.quality + trust * (chances[vote[0]] - one.quality) - known
             quality = min(max(told, 0.0), 1.0)
             return replace(one, quality=quality, quality_sd=(1.0 - trust) * one.quality_sd)
