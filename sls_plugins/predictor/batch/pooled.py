@@ -47,10 +47,11 @@ class PooledOptions:
 class Head:
     """One set of ways' weights with what was learnt by it.
 
-    `coefficients` (k, m) give the mean, `doubts` (masks, k, k) the variance; `mask` (m,) tells
-    which of the latter is a candidate's.
+    `through` are the k inducing queries. `coefficients` (k, m) give the mean, `doubts`
+    (masks, k, k) the variance; `mask` (m,) tells which of the latter is a candidate's.
     """
 
+    through: Rows
     kinship: Kinship
     coefficients: Floats
     doubts: Floats
@@ -61,6 +62,7 @@ class Head:
 class Told:
     """Labelled rows to sum up, with the inverse covariance (k, k) of the inducing queries."""
 
+    through: Rows
     kinship: Kinship
     inverse: Floats
     labels: Labels
@@ -76,7 +78,6 @@ class Pooled:
         self.seed = seed
         self._centre: Floats = np.zeros(0)
         self._scale: Floats = np.zeros(0)
-        self._through: Rows | None = None
         self._tasks: Keys = np.zeros(0, dtype=np.int64)
         self._heads: list[Head] = []
         self._lendings: list[Lending] = []
@@ -90,13 +91,13 @@ class Pooled:
         drawn = rng.permutation(len(single.rows))
         some = in_turn(single.rows.task, drawn)[:TUNED_ON]
         frequent = drawn[np.argsort(-counts[drawn], kind="stable")]
-        through = in_turn(single.rows.task, alternating(frequent, drawn))[: self.options.inducing]
-        self._through = single.rows.take(through)
+        orders = (alternating(frequent, drawn), drawn)
         tuning = single.take(some), counts[some]
         self._scale = self._spread(single)
         self._lendings = []
         self._heads = [
-            self._learnt(kinship, single, counts, through) for kinship in self._weighed(*tuning)
+            self._learnt(kinship, single, counts, in_turn(single.rows.task, order))
+            for kinship, order in zip(self._weighed(*tuning), orders, strict=False)
         ]
         borrowers, lenders = newcomers(single)
         if len(borrowers) and len(lenders):
@@ -125,24 +126,28 @@ class Pooled:
             yield tuned(start, problem, left_out)
 
     def _learnt(
-        self, kinship: Kinship, labels: Labels, counts: Floats, through: NDArray[np.intp]
+        self, kinship: Kinship, labels: Labels, counts: Floats, order: NDArray[np.intp]
     ) -> Head:
-        """Solve for each set of candidates that have labels for the same queries."""
-        assert self._through is not None
+        """Solve for each set of candidates that have labels for the same queries.
+
+        The first in `order` are the inducing queries: what comes often has to be among them where
+        tasks have labels; for tasks without any, what is rare elsewhere tells as much.
+        """
+        through = labels.rows.take(order[: self.options.inducing])
         width = len(through)
-        own = kinship.between(self._through, self._through)
+        own = kinship.between(through, through)
         own.flat[:: width + 1] += JITTER * max(float(own[0, 0]), 1.0)
         inverse: Floats = np.asarray(np.linalg.inv(own), dtype=np.float64)
         coefficients = np.zeros((width, len(labels.candidates)))
         doubts, mask = [], np.zeros(len(labels.candidates), dtype=np.intp)
         for number, (known, columns) in enumerate(alike(labels.known)):
-            told = Told(kinship, inverse, labels.take(known), counts[known])
+            told = Told(through, kinship, inverse, labels.take(known), counts[known])
             gram, moments = self._sums(told, columns)
             solved = np.linalg.inv(kinship.noise * own + gram)
             coefficients[:, columns] = solved @ moments
             doubts.append(inverse - kinship.noise * solved)
             mask[columns] = number
-        return Head(kinship, coefficients, np.array(doubts), mask)
+        return Head(through, kinship, coefficients, np.array(doubts), mask)
 
     def _sums(self, told: Told, columns: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """Weighted products of the labelled rows' covariances with themselves and the labels.
@@ -150,16 +155,15 @@ class Pooled:
         What the inducing queries cannot tell of a row is noise of that row alone (FITC, Snelson and
         Ghahramani, 2006), so that repeats count as far as they are among them.
         """
-        assert self._through is not None
         kinship, labels, counts = told.kinship, told.labels, told.counts
         prior = float(kinship.weights.sum())
-        width = len(self._through)
+        width = len(told.through)
         gram, moments = np.zeros((width, width)), np.zeros((width, len(columns)))
         targets = (labels.quality - self._centre)[:, columns]
         for first in range(0, len(labels.rows), BLOCK):
             block = slice(first, first + BLOCK)
             rows = labels.rows.take(np.arange(len(labels.rows))[block])
-            covariance = kinship.between(rows, self._through)
+            covariance = kinship.between(rows, told.through)
             explained = ((covariance @ told.inverse) * covariance).sum(axis=1)
             missed = np.maximum(prior - explained, 0.0)
             weight = kinship.noise / (kinship.noise / counts[block] + missed)
@@ -172,7 +176,7 @@ class Pooled:
         """Mean and deviation of the expected quality, shape (n, m) each."""
         shape = (len(rows), len(self._centre))
         mean, variance = np.full(shape, np.nan), np.full(shape, np.nan)
-        if self._through is None:
+        if not self._heads:
             return Expected(mean, variance)
         with_labels = np.isin(rows.task, self._tasks)
         for first in range(0, len(rows), BLOCK):
@@ -187,8 +191,7 @@ class Pooled:
         return Expected(np.clip(mean, 0.0, 1.0), np.sqrt(np.maximum(variance, 1e-8)))
 
     def _ask(self, head: Head, rows: Rows) -> tuple[Floats, Floats]:
-        assert self._through is not None
-        covariance = head.kinship.between(rows, self._through)
+        covariance = head.kinship.between(rows, head.through)
         said = self._centre + covariance @ head.coefficients
         prior = head.kinship.weights.sum()
         explained = np.stack(
@@ -206,13 +209,12 @@ class Pooled:
             f"{name}.tasks": self._tasks.copy(),
             f"{name}.heads": np.array([len(self._heads), len(self._lendings)]),
         }
-        if self._through is not None:
-            state |= save_rows(f"{name}.through", self._through)
         for number, lending in enumerate(self._lendings):
             state |= lending.save(f"{name}.lending{number}")
         for number, head in enumerate(self._heads):
             here = f"{name}.head{number}"
             state |= head.kinship.save(f"{here}.kinship")
+            state |= save_rows(f"{here}.through", head.through)
             state[f"{here}.coefficients"] = head.coefficients.copy()
             state[f"{here}.doubts"] = head.doubts.copy()
             state[f"{here}.mask"] = head.mask.copy()
@@ -227,9 +229,9 @@ class Pooled:
         self._lendings = [
             Lending.load(f"{name}.lending{number}", state) for number in range(lendings)
         ]
-        self._through = load_rows(f"{name}.through", state) if count else None
         self._heads = [
             Head(
+                load_rows(f"{name}.head{number}.through", state),
                 Kinship.load(f"{name}.head{number}.kinship", state),
                 np.array(state[f"{name}.head{number}.coefficients"], dtype=np.float64),
                 np.array(state[f"{name}.head{number}.doubts"], dtype=np.float64),
