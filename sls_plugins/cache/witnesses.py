@@ -45,9 +45,6 @@ ENOUGH = 0.3
 FIRST_TRUST, SHARPNESS, FADE = 0.7, 4.0, 0.998
 """Trust in votes at first; how fast errors of expectation move it; what is kept per grade."""
 
-MANY = 20.0
-"""Grades that "expectations are right on average" is worth."""
-
 SEVERAL = 2
 """Votes and grades from which on they are set against what was expected."""
 
@@ -75,16 +72,12 @@ class _Case:
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """An answer whose grade may come: its case, itself, expected quality before and with its vote.
-
-    `group` is 0 if its candidate had spoken before on a pattern with several votes, 1 if not.
-    """
+    """An answer whose grade may come: case, answer, quality expected before and after its vote."""
 
     case: int
     answer: int
     expected: float
     believed: float | None
-    group: int | None = None
 
 
 class Witnesses:
@@ -95,7 +88,6 @@ class Witnesses:
         self._cases: dict[int, _Case] = {}
         self._open: dict[str, _Open] = {}
         self._pairs = [0.0, 0.0]  # votes that agreed; that would have, if right answers are alike
-        self._surplus = [(0.0, 0.0), (0.0, 0.0)]  # expectations less grades, weight; by group
         self._losses = [0.0, math.log(FIRST_TRUST / (1.0 - FIRST_TRUST))]  # with votes, without
 
     @property
@@ -123,28 +115,21 @@ class Witnesses:
     def adjusted(self, query: Query, estimates: Sequence[Estimate]) -> tuple[Estimate, ...]:
         """Estimates in the light of what these candidates said to such queries, and of grades.
 
-        Who gave an answer that is hardly believed will probably give it again. Of those who look
-        best the estimate is too high on average: as far as grades show that, it is taken off.
+        Who gave an answer that is hardly believed will probably give it again.
         """
         case, trust = self._cases.get(_case_of(query)), self.trust
         if case is None or trust < ENOUGH or not _several(case):
             return tuple(estimates)
-        chances, known, new = _posterior(case), self._surplus_of(0), self._surplus_of(1)
+        chances = _posterior(case)
 
         def of(one: Estimate) -> Estimate:
             vote = case.votes.get(one.candidate)
             if vote is None:
-                return replace(one, quality=min(max(one.quality - new, 0.0), 1.0)) if new else one
-            told = one.quality + trust * (chances[vote[0]] - one.quality) - known
-            quality = min(max(told, 0.0), 1.0)
+                return one
+            quality = one.quality + trust * (chances[vote[0]] - one.quality)
             return replace(one, quality=quality, quality_sd=(1.0 - trust) * one.quality_sd)
 
         return tuple(of(one) for one in estimates)
-
-    def _surplus_of(self, group: int) -> float:
-        """By how much the estimates of a group of candidates were too high."""
-        total, weight = self._surplus[group]
-        return total / (weight + MANY)
 
     def outvoted(self, outcome: Outcome) -> bool:
         """Another answer to such queries is probably right, and likelier than this fresh one."""
@@ -179,13 +164,11 @@ class Witnesses:
             self._pairs[1] += expected * quality
         told = bool(others or case.grades)
         before = case.votes.get(outcome.candidate)
-        group = int(before is None) if _several(case) and self.trust >= ENOUGH else None
-        usual = outcome.estimate.quality + (0.0 if group is None else self._surplus_of(group))
         if before is None or before[0] != answer:
             case.votes[outcome.candidate] = (answer, expected if before is None else before[1])
             case.posterior = None
         believed = _posterior(case)[answer] if told else None
-        self._open[outcome.decision_id] = _Open(place, answer, usual, believed, group)
+        self._open[outcome.decision_id] = _Open(place, answer, expected, believed)
         while len(self._open) > OPEN:
             del self._open[next(iter(self._open))]
 
@@ -195,10 +178,6 @@ class Witnesses:
             for side, expected in enumerate((known.believed, known.expected)):
                 loss = weight * SHARPNESS * (quality - expected) ** 2
                 self._losses[side] = FADE * self._losses[side] + loss
-        if known.group is not None and not from_cache:
-            total, seen = self._surplus[known.group]
-            error = known.expected - quality
-            self._surplus[known.group] = (FADE * total + weight * error, FADE * seen + weight)
         case = self._cases.get(known.case)
         if case is not None:
             good, bad = case.grades.get(known.answer, (0.0, 0.0))
@@ -229,10 +208,9 @@ class Witnesses:
             "open_ids": np.array(list(self._open), dtype=np.str_),
             "open": np.array([(one.case, one.answer) for one in opened], np.int64).reshape(-1, 2),
             "open_expected": np.array(
-                [(one.expected, _number(one.believed), _number(one.group)) for one in opened],
-                np.float64,
-            ).reshape(-1, 3),
-            "sums": np.array([*self._pairs, *self._losses, *self._surplus[0], *self._surplus[1]]),
+                [(one.expected, _number(one.believed)) for one in opened], np.float64
+            ).reshape(-1, 2),
+            "sums": np.array([*self._pairs, *self._losses]),
         }
 
     def load(self, state: State) -> None:
@@ -242,7 +220,6 @@ class Witnesses:
             return
         sums = [float(one) for one in state["sums"].tolist()]
         self._pairs, self._losses = sums[:2], sums[2:4]
-        self._surplus = [(sums[4], sums[5]), (sums[6], sums[7])]
         for place, looks in zip(state["cases"].tolist(), state["looks"].tolist(), strict=True):
             self._cases[int(place)] = _Case(looks=int(looks))
         voted = zip(_rows(state, "voted"), state["expected"].tolist(), state["voters"], strict=True)
@@ -254,10 +231,9 @@ class Witnesses:
         opened = zip(
             state["open_ids"], _rows(state, "open"), _rows(state, "open_expected"), strict=True
         )
-        for name, (place, answer), (expected, believed, group) in opened:
+        for name, (place, answer), (expected, believed) in opened:
             known = None if believed < 0.0 else float(believed)
-            which = None if group < 0.0 else int(group)
-            self._open[str(name)] = _Open(int(place), int(answer), float(expected), known, which)
+            self._open[str(name)] = _Open(int(place), int(answer), float(expected), known)
 
 
 def _several(case: _Case) -> bool:
