@@ -21,6 +21,9 @@ __all__ = ["run"]
 
 STREAMS = 10_000
 CANDIDATES = 4
+STREAM_S = 1.0
+"""From one stream to the next."""
+
 FAULT = 0.02
 """Chance that a stream breaks before any one of its chunks."""
 
@@ -78,6 +81,7 @@ class Seed:
         self._random = np.random.default_rng(seed)
         self._streams = streams
         self._seed = seed
+        self._now_s = 1e9
         self.found = Found()
 
     def run(self, advance: Callable[[], None]) -> Found:
@@ -93,14 +97,22 @@ class Seed:
             seed=self._seed,
             plugins=(),
         )
-        with build(settings) as engine:
+        with build(settings, clock=self._clock) as engine:
             asyncio.run(self._all(engine, advance))
             self.found.held_usd = engine.parts.ledger.purse().reserved_usd
         return self.found
 
+    def _clock(self) -> float:
+        """Seconds: a stream takes its time, so that whoever failed too often rests for few others.
+
+        Streams of no length would all fall into the rest of one candidate.
+        """
+        return self._now_s
+
     async def _all(self, engine: Engine, advance: Callable[[], None]) -> None:
         policy = StreamPolicy(takeovers=CANDIDATES - 1)
         for number in range(self._streams):
+            self._now_s += STREAM_S
             picked = self._random.choice(len(WORDS), self._random.integers(1, LONGEST_WORDS + 1))
             host = _Host(" ".join(WORDS[place] for place in picked), self._random)
             query = Query(text=f"Tell me story number {number}", cacheable=False)
