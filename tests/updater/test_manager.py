@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,9 @@ def opened(folder: Path | None, *, plugins: tuple[object, ...] = (), **learning:
         folder=folder,
         learning=LearningSettings(**{"every_s": 0.0, **learning}),
     )
-    return build(settings, plugins=plugins)
+    numbers = count()
+    alone = None if folder else lambda: f"decision {next(numbers)}"  # the same draws every time
+    return build(settings, plugins=plugins, ids=alone)
 
 
 def call(candidate: Candidate, query: Query) -> Answer:
