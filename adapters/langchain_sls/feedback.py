@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -17,8 +18,13 @@ from sls_plugins.errors import InputError, UnknownDecisionError
 
 __all__ = ["SLSFeedbackHandler"]
 
-PARSER, TOOL = "output_parser", "tool"
+PARSER, TOOL, RETRY = "output_parser", "tool", "retry"
 """The sources under which failures are reported."""
+
+RETRY_WEIGHT = 0.3
+"""Whoever repeats a step may do so for another reason than the answer in it."""
+
+_AGAIN = "retry:attempt:"
 
 _MESSAGE_ID = "lc_run--"
 
@@ -28,11 +34,12 @@ class SLSFeedbackHandler(BaseCallbackHandler):
 
     ``chain.invoke(…, {"callbacks": [handler]})``, blocking or async. An answer that an output
     parser cannot read is graded 0 by the source "output_parser", one whose tool call fails (as far
-    as the tool is told the call's id) by the source "tool": each decision once. Decisions are those
-    of ChatSLS, SLSRouter (if its output is a message) and SLSCache. `feedback` grades by run id, as
-    LangSmith does. It remembers the newest `capacity` runs; the engine's database keeps the last
-    decision of each, so that `feedback` here, or `engine.feedback(run_id, …)`, knows it after a
-    restart and in other processes. What goes wrong in it LangChain logs as a warning.
+    as the tool is told the call's id) by the source "tool", one in a step that `with_retry` repeats
+    by the source "retry", with less weight: each decision once. Decisions are those of ChatSLS,
+    SLSRouter (if its output is a message) and SLSCache. `feedback` grades by run id, as LangSmith
+    does. It remembers the newest `capacity` runs; the engine's database keeps the last decision of
+    each, so that `feedback` here, or `engine.feedback(run_id, …)`, knows it after a restart and in
+    other processes. What goes wrong in it LangChain logs as a warning.
     """
 
     run_inline = True  # keeping books takes microseconds; a thread for each token would take more
@@ -41,6 +48,7 @@ class SLSFeedbackHandler(BaseCallbackHandler):
         """The engine that makes the decisions."""
         self._engine = engine
         self._runs = RunBook(capacity)
+        self._reports: set[asyncio.Task[None]] = set()
 
     def feedback(
         self, run_id: UUID | str, key: str = "user_score", *, score: float, weight: float = 1.0
@@ -75,8 +83,10 @@ class SLSFeedbackHandler(BaseCallbackHandler):
         run_id: UUID,
         parent_run_id: UUID | None = None,
         run_type: str | None = None,
+        tags: list[str] | None = None,
         **_: Any,
     ) -> None:
+        self._retried(parent_run_id, tags)
         self._runs.begin(run_id, parent_run_id, is_parser=run_type == "parser", given=inputs)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **_: Any) -> None:  # noqa: D102
@@ -95,8 +105,10 @@ class SLSFeedbackHandler(BaseCallbackHandler):
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
         **_: Any,
     ) -> None:
+        self._retried(parent_run_id, tags)
         self._runs.begin(run_id, parent_run_id)
 
     def on_llm_new_token(  # noqa: D102
@@ -148,9 +160,26 @@ class SLSFeedbackHandler(BaseCallbackHandler):
         else:
             self._runs.end(run_id, error)
 
-    async def _report(self, decision_id: str | None, source: str) -> None:
+    async def _report(self, decision_id: str | None, source: str, weight: float = 1.0) -> None:
         if decision_id is not None:
-            await self._engine.as_async().feedback(decision_id, 0.0, source=source)
+            engine = self._engine.as_async()
+            await engine.feedback(decision_id, 0.0, source=source, weight=weight)
+
+    def _retried(self, around: UUID | None, tags: list[str] | None) -> None:
+        """A step of a run begins again: what was decided in it did not do, as far as one knows."""
+        if not any(tag.startswith(_AGAIN) for tag in tags or ()):
+            return
+        decision_id = self._runs.retried(around)
+        if decision_id is None:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._engine.feedback(decision_id, 0.0, source=RETRY, weight=RETRY_WEIGHT)
+        else:  # beginnings of runs are not awaited
+            task = loop.create_task(self._report(decision_id, RETRY, RETRY_WEIGHT))
+            self._reports.add(task)
+            task.add_done_callback(self._reports.discard)
 
     def _made(self, run_id: UUID, said: object) -> None:
         """Note a decision's runs, for other processes too (written behind)."""

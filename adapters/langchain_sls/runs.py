@@ -118,6 +118,12 @@ class RunBook:
             self._leave(run_id, error)
             return self._blame(self._tool_calls.get(tool_call_id))
 
+    def retried(self, run_id: UUID | None) -> str | None:
+        """What this run does is done again: the newest decision in it is to be blamed, once."""
+        with self._lock:
+            made = self._made.get(run_id)
+            return self._blame(made[-1] if made else None)
+
     def _leave(self, run_id: UUID, error: BaseException | None) -> _Open | None:
         """Close a run; the one around it is told which error may come through it."""
         run = self._open.pop(run_id)

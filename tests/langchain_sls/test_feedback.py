@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Callable
@@ -366,3 +367,30 @@ def test_another_engines_decisions(
         (chat | JsonOutputParser()).invoke([HumanMessage("one")], {"callbacks": [handler]})
 
     assert "no decision" in caplog.text
+
+
+@pytest.mark.parametrize("how", ["invoke", "ainvoke"])
+async def test_a_repeated_step_tells_a_little_of_its_answer(
+    chat: ChatSLS, engine: Engine, handler: SLSFeedbackHandler, how: str
+) -> None:
+    """What was answered in a step that failed and is tried again is graded 0, with less weight."""
+    tries = []
+
+    def check(message: AIMessage) -> str:
+        tries.append(message)
+        if len(tries) == 1:
+            raise ValueError("no")
+        return str(message.content)
+
+    chain = (PROMPT | chat | RunnableLambda(check)).with_retry(
+        retry_if_exception_type=(ValueError,), wait_exponential_jitter=False
+    )
+    await run(chain, how, ASKED, {"callbacks": [handler]})
+    await asyncio.sleep(0.1)
+    first = tries[0].response_metadata["sls"]["decision_id"]
+    told = [line for line in engine.parts.log.after(0, 100) if line.quality is not None]
+    assert [(line.decision_id, line.quality, line.quality_source) for line in told] == [
+        (first, 0.0, "retry")
+    ]
+    assert told[0].weight < 1.0
+    assert len(tries) == 2
