@@ -6,6 +6,7 @@ All tests are async: without a running loop LlamaIndex makes one that it does no
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,6 +171,25 @@ async def test_responses_are_known_by_the_providers_ids(engine: Engine, large: S
     assert handler.decision_of("response-1") == decision_id
     assert handler.decision_of("response-2") is None
     assert handler.evaluated("response-1", EvaluationResult(score=0.5)) == (decision_id,)
+
+
+async def test_the_providers_ids_are_known_after_a_restart(
+    make_engine: MakeEngine, small: ScriptedLLM, large: ScriptedLLM, tmp_path: Path
+) -> None:
+    """A later process grades a response by its id, through a handler or without one."""
+    first = make_engine(folder=tmp_path)
+    handler = SLSFeedbackHandler(first)
+    handler.install()
+    llm = SLSRouterLLM(first, {"small": Named(model_name="small"), "large": large})
+    decision_id = llm.chat([ChatMessage(QUESTION)]).additional_kwargs["sls"]["decision_id"]
+    handler.close()
+    first.close()
+
+    later = make_engine(folder=tmp_path)
+    assert SLSFeedbackHandler(later).decision_of("response-1") == decision_id
+    later.feedback("response-1", 0.5, source="thumbs")
+    graded = [line for line in later.parts.log.after(0, 10) if line.quality is not None]
+    assert [(line.decision_id, line.quality) for line in graded] == [(decision_id, 0.5)]
 
 
 class Found(BaseRetriever):
