@@ -50,7 +50,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean with its 95 % interval."""
+    """A mean with the 95 % interval for what a rerun of the same queries would bring."""
 
     mean: float
     low: float
@@ -169,7 +169,10 @@ def _robust(
     real: NDArray[np.float64],
     of: str,
 ) -> Interval:
-    """Mean of what is expected, and the weighted mean error where the truth is known."""
+    """Mean of what is expected, and the weighted mean error where the truth is known.
+
+    A rerun draws its choices anew, which is doubt beside that of the estimate.
+    """
     expected = [[float(getattr(e, of)) for e in one.decision.estimates] for one in logged]
     direct = np.array([np.dot(row, values) for row, values in zip(likely, expected, strict=True)])
     chosen = np.array([values[place] for values, place in zip(expected, places, strict=True)])
@@ -182,7 +185,9 @@ def _robust(
         correction = float(power @ errors / power.sum())
         influence[known] += count * power * (errors - correction) / power.sum()
     mean = float(direct.mean()) + correction
-    half = Z * float(influence.std()) / math.sqrt(count)
+    squares = [np.dot(row, np.square(one)) for row, one in zip(likely, expected, strict=True)]
+    drawn = float(np.mean(squares - direct**2))
+    half = Z * math.sqrt((float(influence.var()) + max(drawn, 0.0)) / count)
     return Interval(mean, mean - half, mean + half)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,9 @@ from sls_plugins.types import Event, Feedback
 NAMES = ("small", "large")
 
 
-def opened(folder: Path, names: tuple[str, ...] = NAMES, encoder: str = "hashing") -> Engine:
+def opened(
+    folder: Path, names: tuple[str, ...] = NAMES, ids: Callable[[], str] | None = None
+) -> Engine:
     candidates = [
         Candidate(name=name, input_usd_per_mtok=price, output_usd_per_mtok=price)
         for name, price in zip(names, (1.0, 20.0), strict=True)
@@ -24,12 +28,12 @@ def opened(folder: Path, names: tuple[str, ...] = NAMES, encoder: str = "hashing
     settings = Settings(
         candidates=candidates,
         budget=Budget(price=20.0),
-        encoder=PartSettings(name=encoder),
+        encoder=PartSettings(name="hashing"),
         index=PartSettings(name="memory"),
         folder=folder,
         learning=LearningSettings(every_s=0),
     )
-    return build(settings)
+    return build(settings, ids=ids)
 
 
 def call(candidate: Candidate, query: Query) -> Answer:
@@ -39,7 +43,8 @@ def call(candidate: Candidate, query: Query) -> Answer:
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     """A database with 60 graded answers and an event."""
-    with opened(tmp_path) as engine:
+    numbers = count()
+    with opened(tmp_path, ids=lambda: f"decision {next(numbers)}") as engine:
         for number in range(60):
             answer = engine.answer(Query(text=f"question {number}", task="t"), call)
             quality = 1.0 if answer.candidate == "large" else float(number % 3 > 0)
