@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from sls_chroma import ChromaIndex
 from sls_chroma.shelves import Shelves, open_folder
+from sls_chroma.tidying import tidy
 from sls_plugins.errors import EncoderMismatchError
 from sls_plugins.testing.contracts.index import entry_of
 from sls_plugins.types import IndexEntry, Space, Vector, unit_rows
@@ -75,6 +76,24 @@ def test_what_is_forgotten_leaves_no_byte(folder: Path) -> None:
     assert b"entry-8" in left
     with opened(folder) as index:
         assert len(index.ids()) == 1499
+
+
+def test_room_for_vectors_to_come_is_blank(folder: Path) -> None:
+    """What Chroma wrote behind its vectors as it lay in memory is overwritten; the index works on."""
+    with opened(folder) as index:
+        index.rebuild([made(number) for number in range(3)])
+        [file] = folder.glob("*/data_level0.bin")
+        junk = made(7).vector.tobytes() * (file.stat().st_size // (4 * DIMENSION))
+        file.write_bytes(junk)
+        tidy(folder)
+        assert not any(file.read_bytes())
+        assert file.stat().st_size >= len(junk)
+        index.add([made(number) for number in range(3, 1500)])
+        index.flush()
+    with opened(folder) as index:
+        assert index.recall(1500) > 0.99
+        tidy(folder)
+        assert index.recall(1500) > 0.99
 
 
 def test_a_collection_that_is_mostly_dead_is_replaced(folder: Path) -> None:
