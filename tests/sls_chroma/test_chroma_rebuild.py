@@ -79,7 +79,7 @@ def test_what_is_forgotten_leaves_no_byte(folder: Path) -> None:
 
 
 def test_room_for_vectors_to_come_is_blank(folder: Path) -> None:
-    """What Chroma wrote behind its vectors as it lay in memory is overwritten; the index works on."""
+    """What Chroma wrote behind its vectors is overwritten, and the index works on."""
     with opened(folder) as index:
         index.rebuild([made(number) for number in range(3)])
         [file] = folder.glob("*/data_level0.bin")
