@@ -14,6 +14,7 @@ from langchain_core.outputs import ChatGenerationChunk, GenerationChunk, LLMResu
 
 from langchain_sls.runs import RunBook, decision_in
 from sls_plugins.engine import Engine
+from sls_plugins.engine.background import AsyncBackground
 from sls_plugins.errors import InputError, UnknownDecisionError
 
 __all__ = ["SLSFeedbackHandler"]
@@ -48,7 +49,7 @@ class SLSFeedbackHandler(BaseCallbackHandler):
         """The engine that makes the decisions."""
         self._engine = engine
         self._runs = RunBook(capacity)
-        self._reports: set[asyncio.Task[None]] = set()
+        self._later = AsyncBackground()
 
     def feedback(
         self, run_id: UUID | str, key: str = "user_score", *, score: float, weight: float = 1.0
@@ -173,13 +174,11 @@ class SLSFeedbackHandler(BaseCallbackHandler):
         if decision_id is None:
             return
         try:
-            loop = asyncio.get_running_loop()
+            asyncio.get_running_loop()
         except RuntimeError:
             self._engine.feedback(decision_id, 0.0, source=RETRY, weight=RETRY_WEIGHT)
         else:  # beginnings of runs are not awaited
-            task = loop.create_task(self._report(decision_id, RETRY, RETRY_WEIGHT))
-            self._reports.add(task)
-            task.add_done_callback(self._reports.discard)
+            self._later.take(self._report(decision_id, RETRY, RETRY_WEIGHT))
 
     def _made(self, run_id: UUID, said: object) -> None:
         """Note a decision's runs, for other processes too (written behind)."""

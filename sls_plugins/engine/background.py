@@ -80,6 +80,6 @@ class AsyncBackground:
 
 def _tell(error: BaseException | None) -> None:
     if isinstance(error, SLSError):
-        _log.warning("a check on a stored answer came to nothing: %s", error)
+        _log.warning("what was done behind the callers' backs came to nothing: %s", error)
     elif error is not None:
-        _log.error("a check on a stored answer failed", exc_info=error)
+        _log.error("what was done behind the callers' backs failed", exc_info=error)

@@ -29,7 +29,7 @@ PATIENCE = 60.0
 LEADING = 12
 """Probes after which it may be seen that it is better than the others all the same."""
 
-WARD = 8 + len(SHIFTS)
+WARD = 7 + len(SHIFTS)
 """Numbers that a ward's state is."""
 
 
@@ -90,7 +90,7 @@ class Ward:
 
     def flat(self) -> list[float]:
         """All state in a row of WARD numbers."""
-        return [self.fallen, self.share, *self.probes, *self.others, 0.0, *self.sums]
+        return [self.fallen, self.share, *self.probes, *self.others, *self.sums]
 
     @classmethod
     def of(cls, row: list[float]) -> Ward:
@@ -100,5 +100,5 @@ class Ward:
             share=row[1],
             probes=(row[2], row[3], row[4]),
             others=(row[5], row[6]),
-            sums=row[8:],
+            sums=row[7:],
         )

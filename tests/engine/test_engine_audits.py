@@ -74,7 +74,7 @@ def test_a_failed_check_harms_nobody(make_engine, caplog):
     answers = [engine.answer(query, call) for query in crowd]
     assert {answer.source for answer in answers} == {Source.CACHE}
     wait_for(lambda: len(engine._later._works) == 0)
-    assert "a check on a stored answer came to nothing" in caplog.text
+    assert "behind the callers' backs came to nothing" in caplog.text
 
 
 def about(number: int) -> Query:

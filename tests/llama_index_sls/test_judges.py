@@ -5,6 +5,7 @@ All tests are async: without a running loop LlamaIndex makes one that it does no
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,10 @@ from llama_index.core.llms import ChatMessage, ChatResponse
 from llama_index.core.query_engine import CustomQueryEngine, RetrieverQueryEngine
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+from llama_index_instrumentation import get_dispatcher
 
 from llama_index_sls import CachedQueryEngine, EvaluatorJudge, SLSFeedbackHandler, SLSRouterLLM
+from llama_index_sls.metered import Meter
 from llama_index_sls.testing import ScriptedLLM, WordsEmbedding
 from sls_plugins import Budget, Candidate, Engine, Settings, build
 from sls_plugins.errors import InputError
@@ -136,6 +139,25 @@ async def test_what_judging_costs_is_charged(small: ScriptedLLM, large: Scripted
             assert judging_usd == pytest.approx((5 * words + 20 * len(says.split())) / 1e6)
             assert purse.reserved_usd == 0.0
             assert (judged(engine)[0][0] is not None) is counts
+
+
+async def test_pieces_of_work_at_the_same_time_count_their_own_tokens() -> None:
+    """An LLM is counted once, by whoever asked it, however many count at that moment."""
+    entered, asked = [asyncio.Event(), asyncio.Event()], asyncio.Event()
+
+    async def work(place: int) -> int:
+        llm = ScriptedLLM(model_name=f"model {place}")
+        with Meter() as counted:
+            entered[place].set()
+            await asyncio.gather(*(each.wait() for each in entered))
+            for _ in range(place + 1):
+                await llm.achat([ChatMessage(QUESTION)])
+            asked.set() if place else await asked.wait()
+        return len(counted)
+
+    before = len(get_dispatcher().event_handlers)
+    assert await asyncio.gather(work(0), work(1)) == [1, 2]
+    assert len(get_dispatcher().event_handlers) == before
 
 
 async def test_a_router_llm_is_no_evaluators_llm(
