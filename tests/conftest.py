@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,15 @@ def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_loop_made_unasked() -> None:
+    """LlamaIndex's blocking calls ask for the thread's event loop, and leave open one made so.
+
+    Where a thread has said that it has none, they make their own and close it.
+    """
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(scope="session")
