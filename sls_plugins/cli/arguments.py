@@ -107,4 +107,5 @@ class StudyArguments:
     encoder: str
     embeddings: Path
     limit: int | None
+    only: tuple[str, ...]
     json: Path | None

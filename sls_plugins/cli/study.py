@@ -30,6 +30,12 @@ def study(
     encoder: Encoder = "minilm",
     embeddings: Embeddings,
     limit: Limit = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TRACE", help="Of a study over all traces, this one only; may be repeated."
+        ),
+    ] = None,
     json: Json = None,
 ) -> None:
     """Answer one question about SLS from recorded traces; without NAME, list the questions."""
@@ -41,6 +47,7 @@ def study(
             encoder=encoder,
             embeddings=embeddings,
             limit=limit,
+            only=tuple(only or ()),
             json=json,
         )
     )

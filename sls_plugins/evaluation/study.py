@@ -45,7 +45,7 @@ class StudySetup:
 
     `traces` is the folder of recorded traces, `seeds` those to repeat over, `encoder` a part's
     name, `embeddings` the folder where embeddings are kept, `limit` how many rows of each trace to
-    read at most.
+    read at most, `only` the traces that a study over all of them looks at (none: all).
     """
 
     traces: Path
@@ -53,6 +53,16 @@ class StudySetup:
     encoder: str
     embeddings: Path
     limit: int | None = None
+    only: tuple[str, ...] = ()
+
+    def routing(self) -> tuple[str, ...]:
+        """The routing traces in the folder, or `only` those. Raises InputError for unknown ones."""
+        models = sorted(self.traces.glob("*.models.json"))
+        there = [path.name.removesuffix(".models.json") for path in models]
+        for name in self.only:
+            if name not in there:
+                raise InputError(f"there is no routing trace {name!r} in {self.traces}")
+        return tuple(name for name in there if not self.only or name in self.only)
 
     def trace(self, name: str) -> Path:
         """The file of a trace in the folder. Raises InputError if it is not there."""

@@ -10,6 +10,7 @@ from sls_plugins.flow.completing import completed
 from sls_plugins.flow.lines import log_outcome
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.planned import Planned
+from sls_plugins.flow.tries import Tries
 from sls_plugins.types import Answer, Candidate, Outcome, OutcomeKind
 
 __all__ = ["Hedge", "hedge_of"]
@@ -24,10 +25,16 @@ class Hedge:
     `failed` for every one that raised, but for the first if both did. Threads may call it.
     """
 
-    def __init__(self, parts: Parts, planned: Planned, first: str, late_s: float) -> None:
-        """`late_s`: nineteen of twenty answers of the first candidate come before that."""
+    def __init__(
+        self, parts: Parts, planned: Planned, first: str, late_s: float, tries: Tries
+    ) -> None:
+        """`late_s`: nineteen of twenty answers of the first candidate come before that.
+
+        `tries` is told of calls that `failed`: nobody is asked twice for one query.
+        """
         self._parts = parts
         self._planned = planned
+        self._tries = tries
         self.first = first
         self.winner = first
         self.late_s = late_s
@@ -107,6 +114,7 @@ class Hedge:
         if isinstance(said, Answer):
             done = completed(self._parts, self._planned.query, name, said)
             told = replace(told, usage=done.usage, cost_usd=done.cost_usd)
+        self._tries.note(error, told.cost_usd or 0.0)
         self._settle(name, told)
 
     def _line(self, kind: OutcomeKind, name: str) -> Outcome:
@@ -127,10 +135,10 @@ class Hedge:
         return self._planned.decision.estimate_of(name).cost_high_usd
 
 
-def hedge_of(parts: Parts, planned: Planned, name: str) -> Hedge | None:
+def hedge_of(parts: Parts, planned: Planned, name: str, tries: Tries) -> Hedge | None:
     """A hedge for the first call of a decision, where they are wanted and its latency is known."""
     ranking = planned.decision.ranking
     late_s = planned.decision.estimate_of(name).latency_high_s
     if not parts.health.rules.hedge or late_s is None or name != ranking[0] or len(ranking) < 2:
         return None
-    return Hedge(parts, planned, name, late_s)
+    return Hedge(parts, planned, name, late_s, tries)

@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 
 from sls_plugins.errors import (
     BudgetExhausted,
-    NoCandidateLeft,
     ProviderError,
     StorageError,
     UnknownDecisionError,
@@ -38,6 +37,7 @@ from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.planned import Planned
 from sls_plugins.flow.spare import checked_later, served, spare_hit
 from sls_plugins.flow.together import Boarding, Found, landing_of, plan_together
+from sls_plugins.flow.tries import Tries
 from sls_plugins.protocols import Grade as Verdict
 from sls_plugins.types import (
     Answer,
@@ -127,14 +127,12 @@ def _called(parts: Parts, planned: Planned, boarding: Boarding) -> Answering:
 def carry_out(parts: Parts, planned: Planned, boarding: Boarding | None = None) -> Answering:
     """Call a decision's candidates in order until one has answered. Raises as `answer` does."""
     boarding = boarding if boarding is not None else Boarding()
-    tries = _Tries(planned)
+    tries = Tries(planned)
     for name in planned.decision.ranking:
-        if not tries.may_cost(name) or not tries.may_begin(name, parts):
+        if not (tries.open(name) and tries.may_cost(name) and tries.may_begin(name, parts)):
             continue
         try:
-            result: Answer = yield from _watched(
-                parts, planned, name, tuple(tries.failures), boarding
-            )
+            result: Answer = yield from _watched(parts, planned, name, tries, boarding)
         except UnusableAnswerError as error:
             said = yield from _unusable(parts, planned, error, tuple(tries.failures))
             if not tries.unusable(error, said):
@@ -157,13 +155,13 @@ def _watched(
     parts: Parts,
     planned: Planned,
     name: str,
-    failures: tuple[tuple[str, str], ...],
+    tries: Tries,
     boarding: Boarding,
 ) -> Answering:
     """Try a candidate, and tell how well it, or who was called beside it, was."""
-    ended, hedge = False, hedge_of(parts, planned, name)
+    ended, hedge = False, hedge_of(parts, planned, name, tries)
     try:
-        result = yield from _try(parts, planned, hedge, name, failures, boarding)
+        result = yield from _try(parts, planned, hedge, name, tries, boarding)
         ended = True
         parts.health.end(result.candidate)
     except ProviderError as error:
@@ -177,67 +175,12 @@ def _watched(
     return result
 
 
-class _Tries:
-    """What has come of the candidates that were tried so far."""
-
-    def __init__(self, planned: Planned) -> None:
-        self.causes: dict[str, str | Exception] = dict(planned.decision.ineligible)
-        self.failures: list[tuple[str, str]] = []
-        self._planned = planned
-        self._spent_usd = 0.0
-        self._broken: ProviderError | None = None
-        self._unusable: Answer | None = None
-
-    def may_cost(self, name: str) -> bool:
-        """Whether this candidate, too, fits under the query's ceiling."""
-        ceiling_usd = self._planned.query.max_usd
-        high_usd = self._planned.decision.estimate_of(name).cost_high_usd
-        if not self._spent_usd or ceiling_usd is None or self._spent_usd + high_usd <= ceiling_usd:
-            return True
-        self.causes[name] = f"might cost more than is left of {ceiling_usd:g} USD for this query"
-        return False
-
-    def may_begin(self, name: str, parts: Parts) -> bool:
-        """Whether the provider's limits leave room for a call; if so it is counted."""
-        busy = parts.health.begin(parts.candidates[name], self._planned.query.input_tokens or 0)
-        if busy:
-            self.causes[name] = busy
-        return not busy
-
-    def broke(self, error: ProviderError, cost_usd: float) -> None:
-        """A candidate failed. Raises ProviderError if no other one may be tried."""
-        self._note(error, cost_usd)
-        if error.partial is not None:
-            self._broken = error
-        if error.stops:
-            raise error if error.partial is not None or self._broken is None else self._broken
-
-    def unusable(self, error: UnusableAnswerError, said: Answer) -> bool:
-        """An answer came in the wrong form; whether another candidate is to be asked."""
-        self._note(error, said.cost_usd or 0.0)
-        first, self._unusable = self._unusable is None, said
-        return first
-
-    def end(self) -> Answer:
-        """Nobody is left: an answer that cannot be used is better than none. Raises SLSError."""
-        if self._unusable is not None:
-            return self._unusable
-        if self._broken is not None:
-            raise self._broken
-        raise _nothing_left(self._planned.query.id, self.causes)
-
-    def _note(self, error: ProviderError, cost_usd: float) -> None:
-        self.causes[error.candidate] = error
-        self.failures.append((error.candidate, str(error)))
-        self._spent_usd += cost_usd
-
-
 def _try(
     parts: Parts,
     planned: Planned,
     hedge: Hedge | None,
     name: str,
-    failures: tuple[tuple[str, str], ...],
+    tries: Tries,
     boarding: Boarding,
 ) -> Answering:
     """Reserve, call, grade, finish. Whatever ends this early gives the money back."""
@@ -256,7 +199,7 @@ def _try(
             completed(parts, planned.query, name, said),
             decision_id=decision.id,
             latency_s=elapsed_s if said.latency_s is None else said.latency_s,
-            failures=failures,
+            failures=tuple(tries.failures),
             estimate=decision.estimate_of(name),
         )
         verdict: Verdict | None = None
@@ -331,12 +274,3 @@ def _unusable(
     )
     yield Finish(outcome, f"{decision.id}/{name}")
     return said
-
-
-def _nothing_left(query_id: str, causes: dict[str, str | Exception]) -> Exception:
-    """BudgetExhausted if money alone stood in the way, else NoCandidateLeft with every cause."""
-    errors = [cause for cause in causes.values() if isinstance(cause, Exception)]
-    broke = [error for error in errors if isinstance(error, BudgetExhausted)]
-    if broke and len(broke) == len(errors):
-        return broke[0]
-    return NoCandidateLeft(query_id, causes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,17 @@ def test_a_missing_trace_is_named(tmp_path: Path) -> None:
     setup = StudySetup(traces=tmp_path, seeds=(0,), encoder="hashing", embeddings=tmp_path)
     with pytest.raises(InputError, match=r"no words\.jsonl\.gz in .*--traces"):
         setup.trace("words")
+
+
+def test_a_study_of_all_traces_may_be_run_in_parts(tmp_path: Path) -> None:
+    """All are listed in order, or those that were asked for; an unknown one is named."""
+    for name in ("b", "a"):
+        (tmp_path / f"{name}.models.json").write_text("{}")
+    setup = StudySetup(traces=tmp_path, seeds=(0,), encoder="hashing", embeddings=tmp_path)
+    assert setup.routing() == ("a", "b")
+    assert replace(setup, only=("b",)).routing() == ("b",)
+    with pytest.raises(InputError, match="no routing trace 'c'"):
+        replace(setup, only=("c",)).routing()
 
 
 def test_a_table_refuses_rows_that_do_not_fit() -> None:

@@ -121,14 +121,37 @@ def test_a_second_call_that_fails_leaves_the_first(make_engine: MakeEngine) -> N
 
 
 def test_nobody_left_is_told(make_engine: MakeEngine) -> None:
-    """When both calls fail the rest is tried, and every cause is carried."""
-    models = Models()
+    """When both calls fail the rest is tried once, and every cause is carried."""
+    models = Models(breaks=True)
     engine = taught(make_engine(health=HEDGED), models)
     models.all_break = True
-    models.free.set()
     with pytest.raises(NoCandidateLeft) as caught:
         engine.answer(Query(text="a slow one"), models)
     assert set(caught.value.causes) == {"small", "middle", "large"}
+    assert sorted(models.asked) == ["large", "middle", "small"]
+    assert engine.parts.ledger.purse().reserved_usd == 0.0
+
+
+def test_an_answer_tells_who_failed_beside_it(make_engine: MakeEngine) -> None:
+    """The first to be asked may be the one that failed while another was already called."""
+    engine = taught(make_engine(health=HEDGED), Models())
+    asked: list[str] = []
+    broken = Event()
+
+    def call(candidate: Candidate, query: Query) -> Answer:
+        asked.append(candidate.name)
+        if len(asked) == 1:
+            while len(asked) < 2:
+                time.sleep(0.01)
+            broken.set()
+            raise ValueError("broken")
+        assert broken.wait(60.0)
+        time.sleep(0.2)
+        return Answer(text="good", usage=USAGE)
+
+    answer = engine.answer(Query(text="a slow one"), call)
+    assert answer.candidate == asked[1]
+    assert [name for name, _ in answer.failures] == asked[:1]
 
 
 def test_the_second_call_is_made_within_the_budget(make_engine: MakeEngine) -> None:

@@ -34,6 +34,7 @@ def run(arguments: StudyArguments) -> None:
         encoder=arguments.encoder,
         embeddings=arguments.embeddings,
         limit=arguments.limit,
+        only=arguments.only,
     )
     with progress(arguments.name) as advance:
         report = study.run(setup, advance)

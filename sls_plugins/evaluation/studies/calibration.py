@@ -69,8 +69,8 @@ def run(setup: StudySetup, advance: Advance) -> StudyReport:
 
 
 def _worlds(setup: StudySetup) -> Iterator[World]:
-    for models in sorted(setup.traces.glob("*.models.json")):
-        world = load_world(setup.trace(models.name.removesuffix(".models.json")), setup.limit)
+    for name in setup.routing():
+        world = load_world(setup.trace(name), setup.limit)
         if len(world.rows) >= min(ROWS, setup.limit or ROWS):
             yield world
 
