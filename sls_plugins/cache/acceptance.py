@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sls_plugins.cache.bound import evidence_below, surely_below
+from sls_plugins.cache.bound import evidence_below
 from sls_plugins.cache.features import Pair
 from sls_plugins.cache.labels import Label
 from sls_plugins.cache.risk import Risk, RiskModel, family_of, slot_of
@@ -34,6 +34,9 @@ _GUARDS = 4096
 _HOPE = 10.0
 """Risks of so many times the limit may shrink while one waits."""
 
+_LEAST_GUARD, _MOST_GUARD = -2.0, 4.5
+"""Evidence against a guard: what a task must have at least; what is remembered at most."""
+
 _STRENGTH = 20.0
 _RISKS = 10.0 ** (4.0 * (np.arange(_BINS) + 0.5) / _BINS - 4.0)
 
@@ -46,19 +49,20 @@ class AcceptanceRule:
     exceeded all the same. What is likely to be below it, with `trial_doubt`, is served on trial:
     `trial_audits` times the usual share is called all the same, and fewer as the evidence grows;
     without audits there are no trials. `memory_labels` is after how many labels old evidence has
-    faded to a third. A guard falls silent where surely fewer than `guard_factor` times `max_error`
-    are wrong. No stratum is open that alone looks worse than `marginal` times `max_error`. `audit`
+    faded to a third. A guard falls silent where, with `guard_doubt`, fewer are wrong than
+    `guard_factor` times what was forecast, among risks below `guard_reach`. No stratum is open that alone looks worse than `marginal` times `max_error`. `audit`
     is the mean share of audits, `label_noise` the share of labels (under a half) known to be false.
     """
 
     max_error: float = 0.02
     doubt: float = 0.05
     trial_doubt: float = 0.5
-    trial_audits: float = 30.0
+    trial_audits: float = 15.0
     memory_labels: float = 5000.0
     gate_strength: float = 50.0
     guard_factor: float = 3.0
-    guard_reach: float = 2.0
+    guard_reach: float = 0.2
+    guard_doubt: float = 0.1
     marginal: float = 3.0
     audit: float = 0.01
     label_noise: float = 0.0
@@ -107,7 +111,7 @@ class Acceptance:
         self._state: dict[str, NDArray[np.float64]] = {
             "curves": np.zeros((_FAMILIES, _BINS, 3)),
             "gates": np.zeros((_GATES, 2)),
-            "guards": np.zeros((_GUARDS, 2)),
+            "guard_evidence": np.zeros(_GUARDS),
         }
         self._levels = np.full((_FAMILIES, _BINS), -np.inf)
 
@@ -148,7 +152,7 @@ class Acceptance:
         curve[risky, :2] += told
         curve[risky, 2] += label.weight / max(pair.evidence.chance, 1e-3)
         self._levels[family] = self._levels_of(curve)
-        self._learn_guards(pair, seen, told)
+        self._learn_guards(pair, seen, label)
         self._model.learn(pair, seen, label, born)
 
     def save(self) -> State:
@@ -202,23 +206,32 @@ class Acceptance:
         return bool(self._levels[place] >= -math.log(self._rule.opening))
 
     def _is_silent(self, guard: str, task: str) -> bool:
-        """Labels of pairs that looked safe but for this guard say that they are: it may not veto.
+        """Labels of pairs that it vetoes are wrong about as often as was forecast: it may not veto.
 
         They must say so in the family, and not say otherwise in the task.
         """
-        cells, rule = self._state["guards"], self._rule
-        limit = min(0.5, rule.guard_factor * rule.limit)
-        cases, wrong = cells[_guard_slot(guard, family_of(task))].tolist()
-        if not surely_below(wrong, cases, limit, rule.opening):
+        told, here = self._state["guard_evidence"], f"{task}/"
+        if told[_guard_slot(guard, family_of(task))] < -math.log(self._rule.guard_doubt):
             return False
-        cases, wrong = cells[_guard_slot(guard, f"{task}/")].tolist()
-        return bool(0.5 * limit * _STRENGTH + wrong <= limit * (_STRENGTH + cases))
+        return bool(told[_guard_slot(guard, here)] >= _LEAST_GUARD)
 
-    def _learn_guards(self, pair: Pair, seen: Risk, told: NDArray[np.float64]) -> None:
-        if seen.risk < self._rule.guard_reach * self._rule.limit:
-            for guard in pair.guards:
-                for name in (family_of(pair.task), f"{pair.task}/"):
-                    self._state["guards"][_guard_slot(guard, name)] += told
+    def _learn_guards(self, pair: Pair, seen: Risk, label: Label) -> None:
+        """Bet that pairs this guard vetoes are wrong as often as forecast, not so much more.
+
+        An e-process: whatever the forecasts were, it can hardly grow if they are that much too low.
+        It is kept from growing without end, so that a few wrong labels give the guard its say back.
+        """
+        rule = self._rule
+        if not pair.guards or seen.risk >= rule.guard_reach:
+            return
+        forecast = max(seen.risk, rule.limit)
+        feared = max(forecast, min(0.5, rule.guard_factor * forecast))
+        odds = (1.0 - forecast) / (1.0 - feared) if label.right else forecast / feared
+        told, gain = self._state["guard_evidence"], label.weight * math.log(odds)
+        for guard in pair.guards:
+            for name in (family_of(pair.task), f"{pair.task}/"):
+                slot = _guard_slot(guard, name)
+                told[slot] = min(_MOST_GUARD, told[slot] + gain)
 
     def _levels_of(self, curve: NDArray[np.float64]) -> NDArray[np.float64]:
         """Evidence for each bin: together with safer ones below the limit, none far above it."""

@@ -8,16 +8,13 @@ after every label, which a quantile for a number of cases fixed beforehand does 
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["evidence_below", "log_evidence", "surely_below", "upper_limit"]
+__all__ = ["evidence_below", "log_evidence"]
 
 _SHARES = np.array((0.0, 0.02, 0.1, 0.25, 0.5))
-_STAKES = np.log(np.array((0.5, 0.125, 0.125, 0.125, 0.125)))
-_MOST_CASES = 1e9
+_STAKES = np.log(np.array((0.3, 0.1, 0.2, 0.2, 0.2)))
 
 
 def log_evidence(
@@ -26,7 +23,7 @@ def log_evidence(
     """Logarithm of the evidence that the rate is below `limit`, for each pair of counts.
 
     A mixture of likelihood ratios of smaller rates (0, 2, 10, 25, 50 % of the way from `floor`, the
-    least that a rate can be, to the limit) against the limit; half of the stake is on the first.
+    least that a rate can be, to the limit) against the limit.
     Counts may be fractional. Shapes as given.
     """
     rates = floor + _SHARES * (limit - floor)
@@ -36,34 +33,6 @@ def log_evidence(
     terms = _STAKES + miss + right * np.log((1.0 - rates) / (1.0 - limit))
     found: NDArray[np.float64] = np.logaddexp.reduce(terms, axis=-1)
     return found
-
-
-def surely_below(wrong: float, cases: float, limit: float, doubt: float) -> bool:
-    """True if the evidence that the rate is below `limit` has reached 1/doubt.
-
-    With nothing wrong it takes less than log(2/doubt) / -log(1 - limit) cases: 124 for a limit of
-    2 % and a doubt of 10 %.
-    """
-    if cases <= 0 or wrong >= limit * cases:
-        return False
-    return float(log_evidence(np.array(wrong), np.array(cases), limit)) >= -math.log(doubt)
-
-
-def upper_limit(wrong: float, cases: float, doubt: float) -> float:
-    """The smallest rate of which it is sure that the true one is below, to three digits; at most 1.
-
-    A confidence sequence: with a chance of 1 - doubt it holds at every moment at once.
-    """
-    low, high = 0.0, 1.0
-    while high - low > 0.001 * high:
-        middle = (low + high) / 2
-        if surely_below(wrong, cases, middle, doubt):
-            high = middle
-        else:
-            low = middle
-        if high < 1 / _MOST_CASES:
-            break
-    return high
 
 
 def evidence_below(

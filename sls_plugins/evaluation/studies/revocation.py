@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,6 +17,7 @@ from sls_plugins.evaluation.metrics import percentile
 from sls_plugins.evaluation.phrases import desk_settings, question
 from sls_plugins.evaluation.server import chroma_server
 from sls_plugins.evaluation.study import Advance, StudyReport, StudySetup, Table
+from sls_plugins.protocols import Index
 from sls_plugins.settings import PartSettings, Settings
 from sls_plugins.types import Answer, CacheHit, Query
 
@@ -37,7 +39,10 @@ class Tally:
 
 
 def run(setup: StudySetup, advance: Advance) -> StudyReport:
-    """Store here, serve there, revoke here, ask there: with Chroma as a server between them."""
+    """Store here, serve there, revoke here, ask there: with Chroma as a server between them.
+
+    The vector is in Chroma before its answer is revoked, and is removed behind the caller's back.
+    """
     trials = setup.limit or TRIALS
     tally = Tally()
     context = multiprocessing.get_context("spawn")
@@ -49,8 +54,9 @@ def run(setup: StudySetup, advance: Advance) -> StudyReport:
         child.start()
         try:
             with build(settings) as engine:
+                flush = _index(engine).flush
                 for number in range(trials):
-                    _trial(engine, ours, number, tally)
+                    _trial(engine, flush, ours, number, tally)
                     advance(number + 1)
             ours.send(None)
             child.join(START_S)
@@ -72,10 +78,19 @@ def run(setup: StudySetup, advance: Advance) -> StudyReport:
     return StudyReport(title="Revocation", tables=(table,))
 
 
-def _trial(engine: Engine, other: Connection, number: int, tally: Tally) -> None:
+def _index(engine: Engine) -> Index:
+    cache = engine.parts.cache
+    assert cache is not None
+    return cache.stock().index
+
+
+def _trial(
+    engine: Engine, flush: Callable[[], None], other: Connection, number: int, tally: Tally
+) -> None:
     text = question(number)
     kept = engine.cache.keep(Query(text=text), Answer(text="an answer", candidate="model"))
     tally.seen_before += _asked(other, text).served
+    flush()
     start_s = time.perf_counter()
     engine.revoke(kept)
     seen = _asked(other, text)
@@ -107,9 +122,7 @@ def _asked(other: Connection, text: str) -> _Seen:
 def _serve(settings: Settings, asked: Connection) -> None:
     """Look texts up until told to end."""
     with build(settings) as engine:
-        cache = engine.parts.cache
-        assert cache is not None
-        index = cache.stock().index
+        index = _index(engine)
         while (text := asked.recv()) is not None:
             query = Query(text=text)
             served = isinstance(engine.cache.look_up(query), CacheHit)  # both tiers
