@@ -50,8 +50,9 @@ class AcceptanceRule:
     `trial_audits` times the usual share is called all the same, and fewer as the evidence grows;
     without audits there are no trials. `memory_labels` is after how many labels old evidence has
     faded to a third. A guard falls silent where, with `guard_doubt`, fewer are wrong than
-    `guard_factor` times what was forecast, among risks below `guard_reach`. No stratum is open that alone looks worse than `marginal` times `max_error`. `audit`
-    is the mean share of audits, `label_noise` the share of labels (under a half) known to be false.
+    `guard_factor` times what was forecast, among risks below `guard_reach`. No stratum is open that
+    alone looks worse than `marginal` times `max_error`. `audit` is the mean share of audits,
+    `label_noise` the share of labels (under a half) known to be false.
     """
 
     max_error: float = 0.02
