@@ -33,9 +33,9 @@ class World:
 
     @property
     def priced(self) -> bool:
-        """Whether every outcome's cost was recorded."""
+        """Whether every outcome's cost was recorded, or the tokens that list prices pay for."""
         return all(
-            outcome.cost_usd is not None
+            outcome.cost_usd is not None or outcome.output_tokens is not None
             for row in self.rows[:10]
             for outcome in row.outcomes.values()
         )

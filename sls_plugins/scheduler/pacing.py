@@ -78,6 +78,12 @@ class Pacer:
         return max(min(self.level, self.burst.left_usd(budget)), MODEST * budget)
 
     @property
+    def room_usd(self) -> float:
+        """What is left of the last hundred queries' budgets; infinite unless spending is paced."""
+        budget = self.aim.usd_per_query
+        return math.inf if budget is None else self.burst.left_usd(budget)
+
+    @property
     def most_usd(self) -> float:
         """What one query may ever cost; infinite unless spending is paced."""
         budget = self.aim.usd_per_query

@@ -30,7 +30,7 @@ LOOKS = 30.0
 """Outcomes of a candidate after which its costs are known well enough."""
 
 CAUTION = 1.5
-"""Times the high quantile that the first call of a candidate is allowed for."""
+"""Times the high quantile that the first calls of a candidate are allowed for."""
 
 CREDIT, GRANT = 2.0, 0.05
 """Quality, in sum, that exploring may be expected to give away; and that of which `exploration` is
@@ -113,13 +113,18 @@ class Safety:
         return dict(zip(names, doubts.tolist(), strict=True))
 
     def trial(
-        self, estimates: Sequence[Estimate], purse_usd: float, hopeful: Sequence[Estimate] = ()
+        self,
+        estimates: Sequence[Estimate],
+        purse_usd: float,
+        hopeful: Sequence[Estimate] = (),
+        room_usd: float = math.inf,
     ) -> dict[str, float]:
         """The cheapest one that was hardly ever asked, if purse and exploring can pay for it.
 
         What is expected of one that was never asked rests on list prices: it may be much dearer.
         While money would be left over, `hopeful` are those that may be the best: they are tried
-        until what they cost is known, too.
+        until what they cost is known, too, as long as there is room (`room_usd`) for the most that
+        they may cost.
         """
         tried = self.standing.asked[self.standing.rows([one.candidate for one in estimates])]
         if not hopeful and tried.min() >= TRIALS:
@@ -128,7 +133,8 @@ class Safety:
         fresh = []
         for one, asked in zip(estimates, tried.tolist(), strict=True):
             likely = one.cost_high_usd * (1.0 if asked else CAUTION) <= limit_usd
-            look = asked < LOOKS and one in hopeful and one.cost_usd <= purse_usd
+            look = TRIALS <= asked < LOOKS and one in hopeful and one.cost_usd <= purse_usd
+            look = look and one.cost_high_usd * CAUTION <= room_usd
             if one.cost_usd <= self.fund_usd and ((asked < TRIALS and likely) or look):
                 fresh.append(one)
         return {min(fresh, key=lambda one: one.cost_usd).candidate: TRYING} if fresh else {}

@@ -8,6 +8,7 @@ import pytest
 from sls_plugins.scheduler import Aim, LagrangeScheduler
 from sls_plugins.scheduler.duel import ALARM, Duel
 from sls_plugins.scheduler.exploration import Scenarios
+from sls_plugins.scheduler.safety import Safety
 from sls_plugins.scheduler.selection import Terms, pick, terms_of
 from sls_plugins.scheduler.standing import Mix, Standing
 from sls_plugins.testing.contracts.scheduler import estimate, spent
@@ -204,3 +205,21 @@ def test_exploring_gives_away_no_more_quality_than_it_is_granted() -> None:
     granted = 2.0 + 2000 * 0.05 * share + 0.2
     assert 0.0 < lost[0.0] < 3.0
     assert lost[0.0] <= lost[0.05] <= granted
+
+
+def test_who_may_cost_tens_of_budgets_is_tried_only_where_there_is_room() -> None:
+    """Money left over lets a dear candidate be tried, unless its worst case fills the window."""
+    safety = Safety(Aim(usd_per_query=0.001))
+    offers = (estimate("small", 0.6, 0.001), estimate("large", 0.9, 0.01))
+    safety.standing.rows(["small", "large"])
+    safety.fund_usd = 1.0
+    hopeful = offers[1:]
+    most_usd = 1.5 * offers[1].cost_high_usd
+    for _ in range(3):
+        safety.standing.ask("small")
+    assert safety.trial(offers, 0.011, hopeful, room_usd=1.0) == {}, "it was never asked"
+    for _ in range(3):
+        safety.standing.ask("large")
+    assert safety.trial(offers, 0.011, hopeful, room_usd=most_usd) == {"large": 0.1}
+    assert safety.trial(offers, 0.011, hopeful, room_usd=0.9 * most_usd) == {}
+    assert safety.trial(offers, 0.009, hopeful, room_usd=most_usd) == {}
