@@ -13,7 +13,7 @@ from sls_plugins.predictor.features import TEXT_WIDTH, WIDEST, Arrays, Floats, S
 from sls_plugins.predictor.linear import LinearBank, WideLinear
 from sls_plugins.predictor.neighbours import Neighbours
 from sls_plugins.predictor.projection import FIT_AT, Projection
-from sls_plugins.predictor.shelf import put_back, set_aside
+from sls_plugins.predictor.shelf import Earlier, put_back, set_aside
 from sls_plugins.types import State
 
 __all__ = ["QualityModel"]
@@ -71,6 +71,7 @@ class QualityModel:
         self.exact = Counts(8192, fade=1 / 200)
         self.calibration = Calibration()
         self.shelf: dict[int, dict[str, Arrays]] = {}
+        self.earlier = Earlier()
         self.stack = Stack((0.4, 0.4, 0.2), trust=0.2, drift=1e-4)
         self.trust = {
             name: Shrinkage(fade=1 / 500, local=name in KEYED) for name in ("own", "task", *LOCAL)
@@ -145,17 +146,21 @@ class QualityModel:
         self.stack.learn(experts, quality, weight)
         self._learn_linear(seen, low, row, (quality - base, weight))
         self._learn_places(seen, row, (quality, quality - stacked), weight)
+        if row not in self.shelf:
+            self.earlier.learnt(row, self._own()[0], self.tasks)
 
     def forget(self, row: int, share: float) -> None:
         """Let a share of what was learnt of one candidate count no longer: it has changed."""
+        self.earlier.drop(row)
         for bank in (self.slow, self.fast, self.calibration.own):
             bank.forget(row, share)
         for table in (self.tasks, self.pattern, self.exact, self.near):
             table.forget(row, share)
 
     def set_aside(self, row: int) -> None:
-        """Keep what is known of a candidate, should it ever be like that again."""
-        self.shelf[row] = set_aside(*self._own(), row)
+        """Keep what was known of a candidate before it fell, should it be like that again."""
+        self.shelf[row] = set_aside(*self._own(), row) | self.earlier.oldest(row)
+        self.earlier.drop(row)
 
     def put_back(self, row: int, *, recall: bool) -> None:
         """Know it again, or let go of it for good."""
@@ -207,6 +212,7 @@ class QualityModel:
         self.slow.reset()
         self.fast.reset()
         self.shelf.clear()
+        self.earlier.clear()
         for i in remembered:
             row = int(self.near.columns[i])
             low = np.concatenate((self.texts[i], self.projection.apply(embeddings[i])))
@@ -231,6 +237,7 @@ class QualityModel:
         }
         for part_name, part in self._parts():
             state |= part.save(f"{name}.{part_name}")
+        state |= self.earlier.save(f"{name}.earlier")
         for row, kept in self.shelf.items():
             state |= {f"{name}.shelf/{row}/{key}": value.copy() for key, value in kept.items()}
         return state
@@ -242,6 +249,7 @@ class QualityModel:
         self.texts = np.array(state[f"{name}.texts"], dtype=np.float64)
         for part_name, part in self._parts():
             part.load(f"{name}.{part_name}", state)
+        self.earlier.load(f"{name}.earlier", state)
         self.shelf = {}
         for key in [key for key in state if key.startswith(f"{name}.shelf/")]:
             row, kept = key.removeprefix(f"{name}.shelf/").split("/", 1)

@@ -14,13 +14,13 @@ from sls_plugins.updater.detector import EDGE, SHIFTS
 
 __all__ = ["PROBES", "WARD", "Ward"]
 
-PROBES, HOPED = 0.03, 0.12
+PROBES, HOPED = 0.035, 0.25
 """Share of the queries that a candidate in quarantine gets; the same while it looks recovered."""
 
-HOPE, RECOVERED = 30.0, 400.0
+HOPE, RECOVERED = 15.0, 250.0
 """Evidence from which on it looks recovered, and has: about as many probes per false one."""
 
-RISE = 0.1
+RISE = 0.25
 """Share of the fall by which it may be better than at the alarm without having recovered."""
 
 PATIENCE = 60.0
@@ -58,6 +58,11 @@ class Ward:
         return sum(self.sums) / len(self.sums)
 
     @property
+    def hopeful(self) -> bool:
+        """It looks as it was before."""
+        return self.evidence >= HOPE
+
+    @property
     def recovered(self) -> bool:
         """It is as it was before."""
         return self.evidence >= RECOVERED
@@ -82,7 +87,7 @@ class Ward:
         number, total, squares = self.probes
         self.probes = (number + 1.0, total + quality, squares + quality * quality)
         rare = PROBES * min(1.0, PATIENCE / self.probes[0])
-        self.share = HOPED if self.evidence >= HOPE else rare
+        self.share = HOPED if self.hopeful else rare
 
     def other(self, quality: float) -> None:
         """Somebody else's answer was graded."""

@@ -106,10 +106,10 @@ class Reactions:
             return
         del self._wards[name]
         if isinstance(self._predictor, Recalls):
-            self._predictor.put_back(name, recall=ward.recovered)
+            self._predictor.put_back(name, recall=ward.hopeful)
         if isinstance(self._scheduler, Quarantines):
             self._scheduler.quarantine(name, 0.0)
-        if ward.recovered:
+        if ward.hopeful:
             self._try(name)
         if self.restart is not None:
             self.restart(name)

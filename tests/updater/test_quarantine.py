@@ -136,6 +136,29 @@ def test_what_was_set_aside_is_known_again() -> None:
     assert expected(other) == expected(predictor)
 
 
+def test_what_was_learnt_of_a_fall_before_the_alarm_is_not_set_aside() -> None:
+    """A fall that is noticed late is not taken for what the candidate was; also from a snapshot."""
+    predictor = OnlinePredictor(DIMENSION, CANDIDATES)
+    who = CANDIDATES[0].name
+    for number in range(250):
+        predictor.learn_one(graded(number, who, 0.9))
+    for number in range(80):
+        predictor.learn_one(graded(number, who, 0.2))
+    query, vector = Query(text="Question 3", id="q"), vector_of(3)
+    fallen = predictor.predict_one(query, vector, CANDIDATES)[0].quality
+    other = OnlinePredictor(DIMENSION, CANDIDATES)
+    other.load(predictor.save())
+    learnt = predictor.steady(outcome(3, who))
+    for one in (predictor, other):
+        one.set_aside(who)
+        assert one.steady(outcome(3, who)) > learnt + 0.1
+        one.forget(who, 0.98)
+        one.put_back(who, recall=True)
+        found = one.predict_one(query, vector, CANDIDATES)[0].quality
+        assert found > fallen + 0.1
+    assert other.predict_one(query, vector, CANDIDATES)[0].quality == found
+
+
 def test_the_updater_tells_of_quarantine_and_return() -> None:
     """One event when a candidate is left alone, one when it is back; state survives."""
     told: list[Event] = []
