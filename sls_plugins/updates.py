@@ -68,12 +68,12 @@ class Updates:
             "sources": sources,
             "drift": watch,
             "reactions": reactions,
-            "predictor": Weighed(learning.predictor, sources),
-            "scheduler": Weighed(learning.scheduler, sources),
+            "predictor": Weighed(learning.predictor, sources.corrected),
+            "scheduler": Weighed(learning.scheduler, sources.corrected),
         }
         cache = learning.cache
         if learning.witnesses is not None:
-            learners["witnesses"] = Weighed(learning.witnesses, sources)
+            learners["witnesses"] = Weighed(learning.witnesses, sources.testimony)
         learner = self._restored(learners | ({"cache": cache} if cache else {}))
         self._compare_prices(tuple(candidates.values()), reactions, learner.seq)
 

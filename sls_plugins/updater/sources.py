@@ -8,7 +8,8 @@ the label and what was expected, and weighs as much as answers like it are under
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -32,6 +33,9 @@ LEAST = 0.05
 """What was expected is kept this far from certainty."""
 
 HEAVIEST = 5.0
+
+SURE = 0.97
+"""No label is believed further than this, where it speaks of one answer alone."""
 
 
 class Sources:
@@ -106,6 +110,22 @@ class Sources:
         weight = outcome.weight * normal / (good + ratio * (1.0 - good))
         return replace(outcome, quality=good, weight=min(weight, HEAVIEST))
 
+    def testimony(self, outcome: Outcome) -> Outcome:
+        """The line for those who ask whether this very answer was right; its label is as told.
+
+        Its weight is the label's evidence (logarithm of how much likelier it is to be told of a
+        good answer, or of a bad one) next to a believed source's. What was expected has no part in
+        it, for they weigh that themselves; that failures are told of more often has: praise is
+        worth less, and blame more.
+        """
+        if outcome.quality is None or outcome.source is Source.CACHE:
+            return outcome
+        right = min(self.reliability(outcome.quality_source), SURE)
+        best, habit = _odds(SURE), math.log(self.ratio(outcome.quality_source))
+        praise, blame = max(_odds(right) - habit, 0.0), max(_odds(right) + habit, 0.0)
+        evidence = outcome.quality * praise + (1.0 - outcome.quality) * blame
+        return replace(outcome, weight=max(outcome.weight * evidence / best, 1e-6))
+
     def save(self) -> State:
         """All learnt state as arrays."""
         state: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {
@@ -140,14 +160,14 @@ class Sources:
 class Weighed:
     """A learner that reads grades for what they are worth."""
 
-    def __init__(self, learner: Learns, sources: Sources) -> None:
-        """`sources` must have read a line before this learner does."""
+    def __init__(self, learner: Learns, read: Callable[[Outcome], Outcome]) -> None:
+        """`read` is what `Sources` makes of a line; they must have learnt it already."""
         self._learner = learner
-        self._sources = sources
+        self._read = read
 
     def learn_one(self, outcome: Outcome) -> None:
         """Learn from a line as it should be read."""
-        self._learner.learn_one(self._sources.corrected(outcome))
+        self._learner.learn_one(self._read(outcome))
 
     def save(self) -> State:
         """The learner's state."""
@@ -156,3 +176,7 @@ class Weighed:
     def load(self, state: State) -> None:
         """Restore the learner."""
         self._learner.load(state)
+
+
+def _odds(share: float) -> float:
+    return math.log(share / (1.0 - share))

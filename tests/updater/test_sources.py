@@ -108,3 +108,17 @@ def test_sources_are_restored() -> None:
             one.learn_one(line(f"n{number}", OutcomeKind.ANSWERED, 0.8))
     assert copy.corrected(graded) == sources.corrected(graded)
     assert copy.ratio("thumbs") == sources.ratio("thumbs")
+
+
+def test_what_a_label_says_of_one_answer_has_no_prior_in_it() -> None:
+    """Blame from people who complain tells more than praise, whatever had been expected."""
+    sources, *_ = stream(3, ratio=3.0, wrong=0.05, rate=0.3, answers=800)
+    for expected in (0.2, 0.95):
+        facts = {"quality_source": "thumbs"}
+        praise = line("x", OutcomeKind.GRADED, expected, quality=1.0, **facts)
+        blame = line("x", OutcomeKind.GRADED, expected, quality=0.0, **facts)
+        assert sources.testimony(praise).quality == 1.0
+        assert 0.2 < sources.testimony(praise).weight < 0.8
+        assert sources.testimony(blame).weight > 1.0
+    judged = line("y", OutcomeKind.GRADED, 0.9, quality=0.0, quality_source="judge", weight=0.7)
+    assert sources.testimony(judged) == judged
