@@ -133,7 +133,7 @@ def test_the_study_of_feedback_tells_shares_and_errors(setup: StudySetup) -> Non
     assert [(row[0], row[2], row[3]) for row in table.rows] == [
         (name, 0.1, 100) for name in updates.PRICES for _ in range(2)
     ]
-    assert all(abs(float(row[6])) < 0.5 for row in table.rows)
+    assert all(abs(float(row[7])) < 0.5 for row in table.rows)
 
 
 def test_the_study_of_load_times_both(setup: StudySetup, monkeypatch: pytest.MonkeyPatch) -> None:
