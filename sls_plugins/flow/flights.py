@@ -158,7 +158,7 @@ class Flights:
         """The call has ended: tell those who wait."""
         with self._lock:
             self.landings += 1
-            if landing in {Landing.KEPT, Landing.FOUND}:
+            if landing is Landing.KEPT:
                 self._landed[flight.space] = (self.landings, flight)
                 self._landed.move_to_end(flight.space)
                 if len(self._landed) > _SPACES:
@@ -173,7 +173,10 @@ class Flights:
         flight.end(landing)
 
     def landed_since(self, space: Space, landings: int) -> Flight | None:
-        """The last flight that was good for others, if it landed after so many `landings`."""
+        """The last flight whose answer was kept, if it landed after so many `landings`.
+
+        Who found something stored is no such flight: its answer was checked when it came.
+        """
         with self._lock:
             number, flight = self._landed.get(space, (0, None))
         return flight if number > landings else None

@@ -150,6 +150,9 @@ def test_the_last_landing_of_a_space_is_known():
     assert flights.landed_since(flight.space, before) is flight
     assert flights.landed_since(flight.space, flights.landings) is None
     assert [flight.claim_check(), flight.claim_check()] == [True, False]
+    found, _ = flights.board(replace(ASKED, text="another wording"))
+    flights.land(found, Landing.FOUND)
+    assert flights.landed_since(flight.space, before) is flight, "else each hit allows a check"
 
 
 def test_a_failed_leader_does_not_fail_its_followers(make_engine):
