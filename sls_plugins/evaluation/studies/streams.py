@@ -93,8 +93,7 @@ def run(setup: StudySetup, advance: Advance) -> StudyReport:
         title=f"Made streams of {QUERIES} queries at max_error {MAX_ERROR}",
         tables=(Table(title="Bound and hits", columns=_COLUMNS, rows=rows),),
         notes=(
-            f"{NOISE:.0%} of labels are false (which SLS told knows); up to 20 % of topics have a "
-            "twin.",
+            f"{NOISE:.0%} of labels are false (SLS told knows); up to 20 % of topics have a twin.",
             *said,
         ),
         data=data,
