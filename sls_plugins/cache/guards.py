@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from string import ascii_letters, ascii_lowercase, digits
@@ -46,6 +46,7 @@ __all__ = [
 _NUMBER = re.compile(
     rf"([$€£]\s?)?(-?\d[\d,]*(?:\.\d+)?)(?:[\s-]?({UNITS})\b|([a-z_]\w*))?", re.IGNORECASE
 )
+_QUOTE = re.compile("[\"`“']")
 _QUOTED = re.compile(r"\"([^\"\n]+)\"|`([^`\n]+)`|“([^”\n]+)”|(?<!\w)'([^'\n]+)'(?!\w)")
 _IDENTIFIER = re.compile(
     r"(?<!\w)(?:"
@@ -65,7 +66,7 @@ _WORD = re.compile(r"[a-z]+(?:['’][a-z]+)?")
 _plain_words = make_splitter(_WORD.pattern, ascii_lowercase.encode())
 _hyphenated = make_splitter(r"[\w'’-]+", f"{ascii_letters}{digits}_'-".encode())
 _DIGIT = re.compile(r"\d")
-_CODE = re.compile(r"[_/.:()*-]|[A-Z][A-Z]|[a-z][A-Z]|[A-Z][a-z0-9]*[A-Z]")
+_MARK = re.compile(r"[_/.:()*-]")
 _HOW = ("how many", "how much", "how long", "how often", "how old", "how far")
 _ASKING = frozenset(QUESTIONS.split())
 _NEGATING = frozenset(NEGATIONS.split())
@@ -104,14 +105,14 @@ def _numbers(text: str) -> tuple[tuple[str, str], ...]:
 
 @lru_cache(maxsize=8192)
 def _quotes(text: str) -> frozenset[str]:
-    if not any(mark in text for mark in "\"`“'"):
+    if _QUOTE.search(text) is None:
         return frozenset()
     return frozenset("".join(parts).strip() for parts in _QUOTED.findall(text))
 
 
 @lru_cache(maxsize=8192)
 def _identifiers(text: str) -> frozenset[str]:
-    if _CODE.search(text) is None:
+    if _is_lower_inside(text) and _MARK.search(text) is None:
         return frozenset()
     return frozenset(found.rstrip(".,;:!?") for found in _IDENTIFIER.findall(text))
 
@@ -124,16 +125,16 @@ def _negations(text: str) -> int:
     return sum(word in _NEGATING or word.endswith(("n't", "n’t")) for word in words)
 
 
-@lru_cache(maxsize=8192)
-def _counted(text: str) -> Counter[str]:
-    return Counter(_words(text))
+def _is_lower_inside(text: str) -> bool:
+    """No capital after the first letter, but for "I": neither names nor acronyms."""
+    rest = text[1:].replace(" I ", " ")
+    return rest == rest.lower()
 
 
 @lru_cache(maxsize=8192)
 def _names(text: str) -> frozenset[str]:
     """Capitalised words that do not begin a sentence, in lower case."""
-    rest = text[1:]
-    if rest == rest.lower():
+    if _is_lower_inside(text):
         return frozenset()
     return frozenset(name.lower() for name in _NAME.findall(text) if name != "I")
 
@@ -146,7 +147,7 @@ def _languages(text: str) -> frozenset[str]:
 @lru_cache(maxsize=8192)
 def _question(text: str) -> str:
     words, lowered = _words(text), text.lower()
-    if "what" in lowered:
+    if "what" in lowered and _WAYS.search(lowered):
         words = _words(_WAYS.sub("how", lowered))
     if _ASKING.isdisjoint(words):
         return ""
@@ -191,12 +192,30 @@ def negation_differs(query_text: str, stored_text: str) -> bool:
 
 def opposites_meet(query_text: str, stored_text: str) -> bool:
     """A word of one text has its opposite in the other, where the word itself is missing."""
-    query, stored = _counted(query_text), _counted(stored_text)
-    only_query = {word for word, count in query.items() if count > stored.get(word, 0)}
-    only_stored = {word for word, count in stored.items() if count > query.get(word, 0)}
+    query, stored = _apart(_words(query_text), _words(stored_text))
+    only_query, only_stored = _surplus(query, stored), _surplus(stored, query)
     if any(not only_stored.isdisjoint(_OPPOSITE.get(word, ())) for word in only_query):
         return True
     return _is_prefixed(only_query, only_stored) or _is_prefixed(only_stored, only_query)
+
+
+def _apart(query: Sequence[str], stored: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Both without the words with which both begin and end."""
+    begin, end = 0, min(len(query), len(stored))
+    while begin < end and query[begin] == stored[begin]:
+        begin += 1
+    same, most = 0, end - begin
+    while same < most and query[-1 - same] == stored[-1 - same]:
+        same += 1
+    return query[begin : len(query) - same], stored[begin : len(stored) - same]
+
+
+def _surplus(words: Sequence[str], others: Sequence[str]) -> AbstractSet[str]:
+    """The words that are more often in the first text."""
+    different = set(words)
+    if len(different) == len(words):
+        return different.difference(others)
+    return (Counter(words) - Counter(others)).keys()
 
 
 def _is_prefixed(words: AbstractSet[str], others: AbstractSet[str]) -> bool:
@@ -214,10 +233,12 @@ def names_differ(query_text: str, stored_text: str) -> bool:
 
     Names are capitalised words inside a sentence, and places however they are written.
     """
-    query, stored = _lowered(query_text), _lowered(stored_text)
-    if (query ^ stored) & _PLACES:
+    if _places(query_text) != _places(stored_text):
         return True
-    return bool(_names(query_text) - stored or _names(stored_text) - query)
+    named, known = _names(query_text), _names(stored_text)
+    if not named and not known:
+        return False
+    return not (named <= _lowered(stored_text) and known <= _lowered(query_text))
 
 
 def languages_differ(query_text: str, stored_text: str) -> bool:
@@ -236,15 +257,15 @@ def order_differs(query_text: str, stored_text: str) -> bool:
 
     "Please", "to me" and their like may stand anywhere.
     """
-    query, stored = _said(query_text), _said(stored_text)
-    return query != stored and len(query) == len(stored) and sorted(query) == sorted(stored)
+    query, stored = _apart(_said(query_text), _said(stored_text))
+    return bool(query) and len(query) == len(stored) and sorted(query) == sorted(stored)
 
 
 @lru_cache(maxsize=8192)
 def _said(text: str) -> tuple[str, ...]:
     """The words without those that may stand anywhere."""
     words = _words(text)
-    if "me" in words:
+    if "me" in words and ("to" in words or "for" in words):
         words = _words(_ASIDE.sub("", text))
     return words if _MANNERS.isdisjoint(words) else tuple(w for w in words if w not in _MANNERS)
 
@@ -252,6 +273,13 @@ def _said(text: str) -> tuple[str, ...]:
 @lru_cache(maxsize=8192)
 def _lowered(text: str) -> frozenset[str]:
     return frozenset(_hyphenated(text.lower()))
+
+
+@lru_cache(maxsize=8192)
+def _places(text: str) -> frozenset[str]:
+    if _PLACES.isdisjoint(_words(text)):
+        return frozenset()
+    return _PLACES.intersection(_hyphenated(text.lower()))
 
 
 DEFAULT_GUARDS: Mapping[str, Guard] = {
