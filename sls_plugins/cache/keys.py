@@ -13,6 +13,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 from sls_plugins.types import Query, Space
 
@@ -33,6 +34,7 @@ def normalise(text: str) -> str:
     return text.strip()
 
 
+@lru_cache(maxsize=64)  # a query's key is asked for several times while it is answered
 def exact_key(text: str) -> str:
     """Digest (SHA-256, 64 hexadecimal digits) under which equal texts are found again."""
     return hashlib.sha256(normalise(text).encode("utf-8", "surrogatepass")).hexdigest()

@@ -27,6 +27,7 @@ from sls_plugins.types import (
     Query,
     Selection,
     Source,
+    Space,
     State,
     Vector,
 )
@@ -77,8 +78,9 @@ class SemanticCache:
         """The stored answer to the same normalised text in the same space, if it may be served."""
         if self._is_barred(query):
             return None
-        row = self._entries.find_key(space_of(query), key_of(query), self._clock())
-        if row is None or not _may_serve(query, row):
+        space = space_of(query)
+        row = self._entries.find_key(space, key_of(query), self._clock())
+        if row is None or not _may_serve(space, row):
             return None
         doubtless = (row.good + 0.95) / (row.good + row.bad + 1.0)
         verdict = Verdict(accepted=True, p_right=doubtless, why="the same text")
@@ -206,7 +208,8 @@ class SemanticCache:
 
     def _nearest(self, query: Query, vector: Vector) -> _Offer | None:
         """The nearest entry that may be served, judged beside the others around it."""
-        found = self._index.search(space_of(query), vector, self._policy.neighbours)
+        space = space_of(query)
+        found = self._index.search(space, vector, self._policy.neighbours)
         near = [one for one in found if one.similarity >= self._policy.min_similarity]
         if not near:
             return None
@@ -217,7 +220,7 @@ class SemanticCache:
         able = [
             (row, one.similarity)
             for one in near
-            if (row := rows.get(one.id)) is not None and _may_serve(query, row)
+            if (row := rows.get(one.id)) is not None and _may_serve(space, row)
         ]
         if not able:
             return None
@@ -270,6 +273,6 @@ class SemanticCache:
         return int.from_bytes(digest, "big") < share * 2**64
 
 
-def _may_serve(query: Query, row: CacheEntry) -> bool:
+def _may_serve(space: Space, row: CacheEntry) -> bool:
     """The row is of the query's own space, and more good than bad is known of it."""
-    return row.space == space_of(query) and not row.revoked and row.good >= row.bad
+    return row.space == space and not row.revoked and row.good >= row.bad

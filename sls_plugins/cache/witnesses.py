@@ -13,6 +13,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -278,7 +279,12 @@ def _if_wrong(case: _Case, answer: int, votes: list[float]) -> float:
 def _case_of(query: Query) -> int:
     """A stable name of the query's space and pattern."""
     space = space_of(query)
-    return _digest(space.tenant, space.scope, pattern_of(query.text[:LONGEST]))
+    return _named(space.tenant, space.scope, query.text[:LONGEST])
+
+
+@lru_cache(maxsize=64)  # asked for several times while a query is answered
+def _named(tenant: str, scope: str, text: str) -> int:
+    return _digest(tenant, scope, pattern_of(text))
 
 
 def _name(answer: str) -> int:

@@ -77,7 +77,7 @@ class CostModel:
 
     def predict(self, seen: Seen, rows: list[int]) -> Costs:
         """Costs of the candidates in `rows`."""
-        lengths = self.lengths.predict(seen, rows)
+        lengths = self.lengths.predict(self.lengths.look(seen), rows)
         tokens = Lengths.tokens(lengths)
         list_usd = self.tariff.expected_usd(rows, seen.input_tokens, tokens)
         logs = (
@@ -101,11 +101,12 @@ class CostModel:
         """
         if usage is not None and real_usd is None:
             real_usd = self.tariff.billed_usd(row, usage)
-        length = self.lengths.predict(seen, [row])
+        look = self.lengths.look(seen)
+        length = self.lengths.predict(look, [row])
         tokens = Lengths.tokens(length)
         list_usd = float(self.tariff.expected_usd([row], seen.input_tokens, tokens)[0])
         if usage is not None:
-            self.lengths.learn(seen, row, float(usage.output_tokens))
+            self.lengths.learn(seen, look, row, float(usage.output_tokens))
             self.tariff.learn(row, usage)
         if real_usd is not None and math.isfinite(real_usd) and real_usd >= 0:
             self._learn_bill(row, np.append(seen.text, length[0]), (list_usd, real_usd))

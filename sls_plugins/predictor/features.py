@@ -6,6 +6,7 @@ import hashlib
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -87,13 +88,24 @@ def key_of(*parts: str) -> int:
     return int.from_bytes(digest, "little") >> 1
 
 
+@lru_cache(maxsize=64)
+def keys_of(task: str, text: str) -> tuple[int, int, int]:
+    """Names of a query's task, of its pattern and of its text in that task."""
+    return (
+        key_of("task", task),
+        key_of("pattern", task, pattern_of(text)),
+        key_of("exact", task, text),
+    )
+
+
+@lru_cache(maxsize=64)  # a query is read when it is decided, and when something is learnt of it
 def describe(text: str, input_tokens: float) -> Floats:
     """Shape (TEXT_WIDTH,): 1, lengths, shares of digits and punctuation, lines, questions."""
     head = text[:LONGEST]
     size = max(len(head), 1)
     digits = sum(map(head.count, "0123456789")) / size
     marks = sum(map(head.count, "{}[]()<>=_;/\\|$")) / size
-    return np.array(
+    numbers = np.array(
         [
             1.0,
             math.log1p(len(text)) / 2.0 - 2.5,
@@ -104,6 +116,8 @@ def describe(text: str, input_tokens: float) -> Floats:
             1.0 if "?" in head else 0.0,
         ]
     )
+    numbers.flags.writeable = False
+    return numbers
 
 
 def fold(vector: Vector) -> Floats:
@@ -139,12 +153,13 @@ def read(query: Query, vector: Vector | None, dimension: int) -> Seen:
         if not np.isfinite(unit).all():
             raise InvalidQueryError(f"query {query.id or '(new)'} came with a vector that has NaN")
     tokens = tokens_of(query)
+    task, pattern, exact = keys_of(query.task, query.text)
     return Seen(
         text=describe(query.text, tokens),
         embedding=embedding_of(unit),
         unit=unit,
-        task=key_of("task", query.task),
-        pattern=key_of("pattern", query.task, pattern_of(query.text)),
-        exact=key_of("exact", query.task, query.text),
+        task=task,
+        pattern=pattern,
+        exact=exact,
         input_tokens=tokens,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,6 +29,15 @@ SHARED_PRIOR = (4.0, 0.2, 0.2, 0.9, 0.1 / EMBEDDING_SCALE**2)
 
 OWN_PRIOR = (0.5, 0.03, 0.1, 0.9)
 """The same for a candidate's own: constant, text, what is expected of all, tasks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A query as both models see it, and the logarithm that is expected of everybody."""
+
+    wide: Floats
+    narrow: Floats
+    shared: float
 
 
 class Lengths:
@@ -71,34 +81,28 @@ class Lengths:
         """The logarithm of a number of output tokens."""
         return math.log(max(output_tokens, 1.0) / DEFAULT_OUTPUT_TOKENS)
 
-    def predict(self, seen: Seen, rows: list[int]) -> Floats:
-        """Logarithms for the candidates in `rows`, shape (K,)."""
+    def look(self, seen: Seen) -> Look:
+        """The numbers of a query, and what is expected of everybody."""
         task = self.tasks.apply(seen.task)
-        shared = float(self.shared.mean(self._wide(seen, task))[0])
-        logs = shared + self.own.weights[rows] @ self._narrow(seen, task, shared)
+        pairs = seen.text[1 + PAIRS[0]] * seen.text[1 + PAIRS[1]]
+        wide = np.concatenate((seen.text, pairs, task, seen.embedding))
+        shared = float(self.shared.mean(wide)[0])
+        return Look(wide, np.concatenate((seen.text, [shared], task)), shared)
+
+    def predict(self, look: Look, rows: list[int]) -> Floats:
+        """Logarithms for the candidates in `rows`, shape (K,)."""
+        logs = look.shared + self.own.weights[rows] @ look.narrow
         return np.asarray(np.clip(logs, -MOST, MOST), dtype=np.float64)
 
-    def learn(self, seen: Seen, row: int, output_tokens: float) -> None:
-        """Learn that this candidate's answer had so many tokens."""
-        self.tasks.learn(seen.task)
-        task = self.tasks.apply(seen.task)
-        wide = self._wide(seen, task)
+    def learn(self, seen: Seen, look: Look, row: int, output_tokens: float) -> None:
+        """Learn that this candidate's answer had so many tokens; `look` is what was seen before."""
+        if self.tasks.learn(seen.task):
+            look = self.look(seen)
         target = self.log(output_tokens)
-        shared = float(self.shared.mean(wide)[0])
-        narrow = self._narrow(seen, task, shared)
-        own = float(self.own.weights[row] @ narrow)
-        doubt = float(self.own.variance(narrow, row)[0])
-        doubt = self.shared.learn(wide, np.array([target - own]), 1.0 / (1.0 + doubt))
-        self.own.learn(row, narrow, target - shared, 1.0 / (1.0 + doubt))
-
-    @staticmethod
-    def _wide(seen: Seen, task: Floats) -> Floats:
-        pairs = seen.text[1 + PAIRS[0]] * seen.text[1 + PAIRS[1]]
-        return np.concatenate((seen.text, pairs, task, seen.embedding))
-
-    @staticmethod
-    def _narrow(seen: Seen, task: Floats, shared: float) -> Floats:
-        return np.concatenate((seen.text, [shared], task))
+        own = float(self.own.weights[row] @ look.narrow)
+        doubt = float(self.own.variance(look.narrow, row)[0])
+        doubt = self.shared.learn(look.wide, np.array([target - own]), 1.0 / (1.0 + doubt))
+        self.own.learn(row, look.narrow, target - look.shared, 1.0 / (1.0 + doubt))
 
     def save(self, name: str) -> dict[str, Arrays]:
         """The arrays under names that start with `name`."""

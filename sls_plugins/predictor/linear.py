@@ -26,6 +26,7 @@ class LinearBank:
         """`prior` is the variance of each weight, shape (m,), in units of the noise variance."""
         self.prior = prior
         self.drift = drift
+        self._pull = drift * prior
         self.weights: Floats = np.zeros((0, prior.size))
         self.covariance: Floats = np.zeros((0, prior.size, prior.size))
 
@@ -61,7 +62,7 @@ class LinearBank:
         covariance -= gain[:, None] * spread
         if self.drift:
             covariance *= 1.0 - self.drift
-            covariance.flat[:: self.prior.size + 1] += self.drift * self.prior
+            covariance.reshape(-1)[:: self.prior.size + 1] += self._pull
 
     def forget(self, row: int, share: float) -> None:
         """Doubt a row's weights again, as if a share of what it learnt had not been seen."""

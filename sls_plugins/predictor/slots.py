@@ -30,12 +30,14 @@ class Slots:
             row[-1] = 1.0
         return row
 
-    def learn(self, key: int) -> None:
-        """Give the key a column, if one is left."""
-        if self.used < self.width and key not in self._places:
-            self._places[key] = self.used
-            self.keys[self.used] = key
-            self.used += 1
+    def learn(self, key: int) -> bool:
+        """Give the key a column, if one is left; whether columns changed their meaning."""
+        if self.used == self.width or key in self._places:
+            return False
+        self._places[key] = self.used
+        self.keys[self.used] = key
+        self.used += 1
+        return True
 
     def save(self, name: str) -> dict[str, Arrays]:
         """The keys under a name that starts with `name`."""

@@ -77,7 +77,11 @@ class Scenarios:
         self, scores: NDArray[np.float64], deviations: NDArray[np.float64], seed: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The scores in the seed's scenario, and each one's chance to be the highest; (K,) each."""
-        columns = np.arange(scores.size) % COLUMNS
-        worlds = scores + deviations * self.luck[:, columns]
+        if not deviations.any():  # nothing is explored: one wins in all of them
+            return scores, np.bincount([scores.argmax()], minlength=scores.size).astype(np.float64)
+        luck = self.luck[:, : scores.size]
+        if scores.size > COLUMNS:
+            luck = self.luck[:, np.arange(scores.size) % COLUMNS]
+        worlds = scores + deviations * luck
         chances = np.bincount(worlds.argmax(axis=1), minlength=scores.size) / SCENARIOS
         return worlds[mixed(seed) % SCENARIOS], chances

@@ -181,7 +181,9 @@ def _worth(estimate: Estimate, terms: Terms) -> float:
 
 def _best(estimates: Sequence[Estimate], terms: Terms) -> Estimate:
     """The best value at this price, doubts aside."""
-    return max(estimates, key=lambda one: _worth(one, terms))
+    weight, price = terms.latency_weight, terms.price
+    worths = [value_of(one, weight) - price * one.cost_usd for one in estimates]
+    return estimates[worths.index(max(worths))]
 
 
 def _reused(stored: Estimate, models: Sequence[Estimate], terms: Terms) -> Choice:

@@ -238,9 +238,8 @@ def _contrast(picked: Picked, estimates: Sequence[Estimate], terms: Terms) -> tu
     if not terms.safe or not picked.mix.any():
         return 0.0, math.nan
     known = {one.candidate: one for one in estimates}
-    worth = np.array(
-        [known[name].quality - terms.price * known[name].cost_usd for name in picked.names]
-    )
+    able = [known[name] for name in picked.names]
+    worth = np.array([one.quality - terms.price * one.cost_usd for one in able])
     first = picked.names.index(picked.ranking[0].candidate)
     leaning = picked.policy - picked.mix
     return float(leaning @ worth), float(leaning[first]) / picked.propensity

@@ -154,12 +154,12 @@ def affordable(estimates: Sequence[Estimate], terms: Terms) -> list[Estimate]:
     able = [one for one in order if one.cost_high_usd * terms.tail <= terms.purse_usd] or order[:1]
     if terms.deadline_s < math.inf:
         able = [one for one in able if (one.latency_s or 0.0) <= terms.deadline_s] or able
-    tried = [
-        one for one in order if terms.trial and one.candidate in terms.trial and one not in able
-    ]
-    return (
-        credible(able, terms.doubt, terms.latency_weight) if terms.price < 0.0 else able
-    ) + tried
+    tried = []
+    if terms.trial:
+        tried = [one for one in order if one.candidate in terms.trial and one not in able]
+    if terms.price < 0.0:
+        able = credible(able, terms.doubt, terms.latency_weight)
+    return able + tried
 
 
 def pick(estimates: Sequence[Estimate], terms: Terms, scenarios: Scenarios, seed: int) -> Picked:
@@ -189,8 +189,10 @@ def pick(estimates: Sequence[Estimate], terms: Terms, scenarios: Scenarios, seed
         beside = np.cumsum(safe * mix + trial) * (1.0 - 1e-12)
         first = min(int(np.searchsorted(beside, draw - learnt, side="right")), len(able) - 1)
     order = [first, *(i for i in np.argsort(-drawn, kind="stable").tolist() if i != first)]
-    rest = [one for one in estimates if one.candidate not in names]
-    rest.sort(key=lambda one: (one.cost_usd, -one.quality))
+    rest: list[Estimate] = []
+    if len(able) < len(estimates):
+        rest = [one for one in estimates if one.candidate not in names]
+        rest.sort(key=lambda one: (one.cost_usd, -one.quality))
     chance = float(learnt * policy[first] + safe * mix[first] + trial[first])
     return Picked((*(able[i] for i in order), *rest), chance, names, policy, mix)
 

@@ -84,8 +84,11 @@ class Standing:
 
     def observe(self, estimates: Sequence[Estimate], rows: Rows) -> None:
         """A query came, of which this is expected."""
-        kept = self.expected[rows] * (1.0 - 1.0 / MEMORY)
-        self.expected[rows] = kept + [(one.quality, one.cost_usd, 1.0) for one in estimates]
+        sums = self.expected[rows] * (1.0 - 1.0 / MEMORY)
+        sums[:, 0] += [one.quality for one in estimates]
+        sums[:, 1] += [one.cost_usd for one in estimates]
+        sums[:, 2] += 1.0
+        self.expected[rows] = sums
 
     def row(self, name: str) -> int:
         """The place of one candidate, a new one included."""

@@ -95,7 +95,7 @@ def real(value: float | None) -> float | None:
 
 def dumped(value: object) -> str:
     """JSON that gives back every float bit for bit."""
-    return json.dumps(value, separators=(",", ":"), default=_item)
+    return _ENCODER.encode(value)
 
 
 _LIMITS = (
@@ -135,3 +135,6 @@ def _item(value: object) -> object:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} cannot be stored")
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=_item)
