@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Row, Select
@@ -29,7 +30,9 @@ __all__ = ["SqlEntryStore"]
 
 TOPIC = "entries"
 CHUNK_IDS = 500
-FEW_IDS = 10
+
+_ROOMS = ((1, statements.FRESH_ONE), (10, statements.FRESH_FEW), (500, statements.FRESH_MANY))
+"""Statements by how many ids they take."""
 
 Fresh: TypeAlias = tuple[Any, ...]
 """What changes in a row: id, good, bad, when it expires."""
@@ -60,11 +63,10 @@ class SqlEntryStore:
         found: dict[str, CacheEntry] = {}
         self._database.catch_up(TOPIC)
         for chunk in _chunks(ids):
-            room = FEW_IDS if len(chunk) <= FEW_IDS else CHUNK_IDS
+            room, quick = next(one for one in _ROOMS if len(chunk) <= one[0])
             padded = [*chunk, *[chunk[-1]] * (room - len(chunk))]
             wanted: dict[str, object] = {f"id_{at}": each for at, each in enumerate(padded)}
             wanted["now_s"] = now_s
-            quick = statements.FRESH_FEW if room == FEW_IDS else statements.FRESH_MANY
             fresh = self._database.read(partial(quick.rows, values=wanted))
             found.update(self._whole(fresh, now_s))
         return found
@@ -75,6 +77,8 @@ class SqlEntryStore:
         values["text"] = self._texts.query(Query(text=values["text"], id=entry.query_id)).text
         at = {**_place(entry.space, entry.key), "entry_id": entry.id}
         self._memo.drop([entry.id])
+        if entry.alias_of is None:  # else its answer is another row's
+            self._memo.put(entry_of(SimpleNamespace(**values)))
 
         def insert(sql: Connection) -> None:
             statements.REPLACED.run(sql, at)

@@ -87,6 +87,7 @@ _entry: Select[Any] = select(
 ).select_from(_both)
 
 FRESH_KEY = _fresh(_at_key())
+FRESH_ONE = _fresh(_among(1))
 FRESH_FEW = _fresh(_among(10))
 FRESH_MANY = _fresh(_among(500))
 FIND_IDS = _entry.where(_row.id.in_(bindparam("ids", expanding=True)), _live())

@@ -19,7 +19,7 @@ from sls_plugins.storage.log_codec import (
     outcome_of,
     outcome_values,
 )
-from sls_plugins.storage.quick import QuickInsert
+from sls_plugins.storage.quick import Quick, QuickInsert
 from sls_plugins.storage.tables import decisions, outcomes, runs
 from sls_plugins.types import (
     CacheHit,
@@ -36,7 +36,11 @@ from sls_plugins.types import (
 __all__ = ["SqlOutcomeLog"]
 
 _ADD_DECISION = QuickInsert(decisions)
-_APPEND = outcomes.insert()
+_APPEND = Quick(
+    outcomes.insert()
+    .values({one.name: bindparam(one.name) for one in outcomes.columns if one.name != "seq"})
+    .returning(outcomes.c.seq)
+)
 
 _lines = outcomes.c
 _made = decisions.c
@@ -150,12 +154,10 @@ class SqlOutcomeLog:
 
         def insert(sql: Connection) -> int:
             try:
-                written = sql.execute(_APPEND, values)
+                written = _APPEND.rows(sql, values)
             except IntegrityError as error:
                 raise UnknownDecisionError(outcome.decision_id) from error
-            key = written.inserted_primary_key
-            assert key is not None
-            return int(key[0])
+            return int(written[0][0])
 
         return replace(outcome, seq=self._database.write(insert, keep=True))
 

@@ -39,7 +39,7 @@ class _Compiled:
 
 
 class Quick(_Compiled):
-    """One `select`; gives plain tuples.
+    """One `select`, or a change with `returning`; gives plain tuples.
 
     Its values must be ones that need no conversion: texts, numbers and bytes.
     """
