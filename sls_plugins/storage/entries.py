@@ -121,6 +121,7 @@ class SqlEntryStore:
         """Add to how often rows were served (written behind)."""
         more = [{"entry_id": each, "more": count} for each, count in counts.items()]
         if more:
+            self._memo.use(counts)
             self._database.write_later(lambda sql: sql.execute(statements.USE, more), TOPIC)
 
     def vectors(self, fingerprint: str, now_s: float) -> Iterator[IndexEntry]:

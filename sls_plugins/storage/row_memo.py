@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from sls_plugins.types import CacheEntry
 
@@ -42,6 +43,14 @@ class RowMemo:
             self._characters += size
             while len(self._rows) > self._most_rows or self._characters > self._most_characters:
                 self._drop(next(iter(self._rows)))
+
+    def use(self, counts: Mapping[str, int]) -> None:
+        """Rows were served so often; unknown ids are ignored."""
+        with self._lock:
+            for entry_id, count in counts.items():
+                if (found := self._rows.get(entry_id)) is not None:
+                    entry, size = found
+                    self._rows[entry_id] = (replace(entry, uses=entry.uses + count), size)
 
     def drop(self, ids: Iterable[str]) -> None:
         """Forget rows; unknown ids are ignored."""
