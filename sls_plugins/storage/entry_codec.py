@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Row
@@ -51,7 +52,7 @@ def entry_values(entry: CacheEntry, vector: bytes | None, fingerprint: str) -> d
     }
 
 
-def entry_of(row: Row[Any]) -> CacheEntry:
+def entry_of(row: Row[Any] | SimpleNamespace) -> CacheEntry:
     """The cache entry of a row (its vector and fingerprint are not part of it)."""
     answer = _answer_of(row.answer, row.answer_text, row.candidate, row.payload)
     return CacheEntry(
