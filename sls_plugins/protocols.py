@@ -336,9 +336,15 @@ class Cache(Learns, Protocol):
         """The stored answer to the same normalised text in the same space, if it may be served."""
 
     def find_near(
-        self, query: Query, vector: Vector, decision_id: str, *, audit: bool = True
+        self,
+        query: Query,
+        vector: Vector,
+        decision_id: str,
+        *,
+        audit: bool = True,
+        passed: Callable[[CacheEntry], bool] | None = None,
     ) -> CacheHit | CacheMiss:
-        """The nearest that may be served, or why none; `audit`: some are refused as a check."""
+        """The nearest not `passed` over, or why none; `audit`: some are refused as a check."""
 
     def follows(self, query: Query, leader: Query, similarity: float, agreeing: int) -> bool:
         """Would the answer to `leader`, on its way, serve if so many entries agreed on it?"""
@@ -349,10 +355,7 @@ class Cache(Learns, Protocol):
         """Keep a fresh answer, if it is worth keeping; `told` is what the log is told of it."""
 
     def observe(self, outcome: Outcome) -> None:
-        """Bring the rows up to date with a graded outcome: their record, and revocation.
-
-        Called once for an outcome, by the process that appended it; `learn_one` changes no row.
-        """
+        """Bring the rows up to date with a graded outcome; once, where it was appended."""
 
     def revoke(self, entry_id: str) -> None:
         """Never serve this stored answer again."""
@@ -369,10 +372,7 @@ class Cache(Learns, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grade:
-    """A judge's verdict: quality 0…1, who says so, how much it counts, what asking cost.
-
-    A verdict of weight 0 says nothing; it is there to be paid for.
-    """
+    """A judge's verdict: quality 0…1, who says so, how much it counts (may be 0), what it cost."""
 
     quality: float
     source: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sls_plugins.cache.acceptance import Acceptance, AcceptanceRule, Verdict
@@ -88,17 +88,24 @@ class SemanticCache:
         return self._hit(query, decision_id, offer)
 
     def find_near(
-        self, query: Query, vector: Vector, decision_id: str, *, audit: bool = True
+        self,
+        query: Query,
+        vector: Vector,
+        decision_id: str,
+        *,
+        audit: bool = True,
+        passed: Callable[[CacheEntry], bool] | None = None,
     ) -> CacheHit | CacheMiss:
         """The nearest stored answer that may be served, or why there is none.
 
-        Without `audit` an acceptable one is never refused only to check the bound.
+        Without `audit` an acceptable one is never refused only to check the bound. Those `passed`
+        over are as good as not stored.
         """
         if not self._policy.near:
             return CacheMiss(why="only exact repeats are served")
         if self._is_barred(query):
             return CacheMiss(why="this query is not answered from the cache")
-        best = self._nearest(query, vector)
+        best = self._nearest(query, vector, passed)
         if best is None:
             return CacheMiss(why="nothing similar is stored that may be served")
         why = best.verdict.why
@@ -206,7 +213,9 @@ class SemanticCache:
         with self._lock:
             self._acceptance.load(state)
 
-    def _nearest(self, query: Query, vector: Vector) -> _Offer | None:
+    def _nearest(
+        self, query: Query, vector: Vector, passed: Callable[[CacheEntry], bool] | None
+    ) -> _Offer | None:
         """The nearest entry that may be served, judged beside the others around it."""
         space = space_of(query)
         found = self._index.search(space, vector, self._policy.neighbours)
@@ -220,7 +229,9 @@ class SemanticCache:
         able = [
             (row, one.similarity)
             for one in near
-            if (row := rows.get(one.id)) is not None and _may_serve(space, row)
+            if (row := rows.get(one.id)) is not None
+            and _may_serve(space, row)
+            and not (passed is not None and passed(row))
         ]
         if not able:
             return None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -33,6 +33,9 @@ CHANCE_ALIKE = 0.2
 
 SURE = 0.97
 """How far a grade is believed."""
+
+BELIEVED = 0.8
+"""From this chance on an answer overrules all others that are stored for such queries."""
 
 LEAST = 0.05
 """Expected quality is kept this far from certainty."""
@@ -112,6 +115,20 @@ class Witnesses:
         right = chances[answer]
         worth = trust * FINDING_OUT * right * (1.0 - right) * min(case.looks, HORIZON)
         return Belief(right=right, worth=worth)
+
+    def overruled(self, query: Query) -> Callable[[CacheEntry], bool] | None:
+        """Tells which stored answers to such queries are not the one that is believed.
+
+        None unless one of them is; then any other is as good as known to be wrong.
+        """
+        case = self._cases.get(_case_of(query))
+        if case is None or self.trust < ENOUGH or not _several(case):
+            return None
+        chances = _posterior(case)
+        believed = max(chances, key=chances.__getitem__)
+        if chances[believed] < BELIEVED:
+            return None
+        return lambda entry: _name(entry.answer.text) != believed
 
     def adjusted(self, query: Query, estimates: Sequence[Estimate]) -> tuple[Estimate, ...]:
         """Estimates in the light of what these candidates said to such queries, and of grades.

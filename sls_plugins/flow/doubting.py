@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from sls_plugins.flow.parts import Parts
-from sls_plugins.types import CacheHit, CacheMiss, Evidence, Outcome, Query
+from sls_plugins.types import CacheEntry, CacheHit, CacheMiss, Evidence, Outcome, Query
 
-__all__ = ["doubted", "outvoted"]
+__all__ = ["doubted", "outvoted", "overruled"]
 
 SURE = 0.97
 """From this value on a stored answer is served without more ado."""
@@ -41,3 +42,11 @@ def outvoted(parts: Parts, outcome: Outcome) -> bool:
         return False
     with parts.lock:
         return parts.witnesses.outvoted(outcome)
+
+
+def overruled(parts: Parts, query: Query) -> Callable[[CacheEntry], bool] | None:
+    """Tells stored answers that are passed over, as another one to such queries is believed."""
+    if parts.witnesses is None:
+        return None
+    with parts.lock:
+        return parts.witnesses.overruled(query)

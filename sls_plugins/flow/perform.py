@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 
 from sls_plugins.errors import NoCandidateLeft, StorageError
-from sls_plugins.flow.doubting import doubted, outvoted
+from sls_plugins.flow.doubting import doubted, outvoted, overruled
 from sls_plugins.flow.effects import (
     Board,
     BoardNear,
@@ -113,7 +113,13 @@ def _exact(parts: Parts, cache: Cache, effect: FindExact) -> CacheHit | CacheMis
     except StorageError as error:
         _log.error("the cache was not asked for %s: %s", effect.decision_id, error)
         return None
-    found = doubted(parts, effect.query, hit) if hit is not None and effect.weigh else hit
+    if hit is None or not effect.weigh:
+        _noted(parts, effect.query, None, hit)
+        return hit
+    passed = overruled(parts, effect.query)
+    if passed is not None and passed(hit.entry):
+        return None  # a better one may be near
+    found = doubted(parts, effect.query, hit)
     _noted(parts, effect.query, None, found)
     return found
 
@@ -121,7 +127,13 @@ def _exact(parts: Parts, cache: Cache, effect: FindExact) -> CacheHit | CacheMis
 def _near(parts: Parts, cache: Cache, effect: FindNear) -> CacheHit | CacheMiss:
     """A hit with its receipt; or a miss, which may have an offer to be weighed."""
     try:
-        found = cache.find_near(effect.query, effect.vector, effect.decision_id, audit=effect.audit)
+        found = cache.find_near(
+            effect.query,
+            effect.vector,
+            effect.decision_id,
+            audit=effect.audit,
+            passed=overruled(parts, effect.query),
+        )
     except StorageError as error:
         _log.error("the cache was not asked for %s: %s", effect.decision_id, error)
         return CacheMiss(why="the database is away")

@@ -11,6 +11,7 @@ from sls_plugins.cache import CachePolicy
 from sls_plugins.testing.cache_world import CacheWorld, towards
 from sls_plugins.types import (
     Answer,
+    CacheEntry,
     CacheHit,
     CacheMiss,
     Outcome,
@@ -212,6 +213,24 @@ def test_a_query_between_two_answers_is_called(world: CacheWorld) -> None:
     assert found.evidence is not None
     assert found.evidence.rival == pytest.approx(1.0, abs=0.01)
     assert found.evidence.run == 1
+
+
+def test_who_is_passed_over_leaves_room_for_the_next(world: CacheWorld) -> None:
+    """A neighbour that is passed over hides no other one, and says nothing against it."""
+    world.teach(400)
+    query, vector = Query(text="ask zz please", task="t"), towards(0, 0.985, 2)
+    wrong = Answer(text="no", candidate="m", decision_id="wrong")
+    world.cache.admit(Query(text="ask zy please", task="t"), vector, wrong)
+
+    def passed(entry: CacheEntry) -> bool:
+        return entry.answer.text == "no"
+
+    assert isinstance(world.cache.find_near(query, vector, "x1", audit=False), CacheMiss)
+    found = world.cache.find_near(query, vector, "x2", audit=False, passed=passed)
+    assert isinstance(found, CacheHit)
+    assert found.answer.text == "yes"
+    everybody = world.cache.find_near(query, vector, "x3", passed=lambda _: True)
+    assert isinstance(everybody, CacheMiss)
 
 
 def test_some_acceptable_neighbours_are_audited() -> None:

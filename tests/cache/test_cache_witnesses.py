@@ -24,13 +24,17 @@ def said(number: int, candidate: str, text: str, *, quality: float | None = None
     )
 
 
-def believed(witnesses: Witnesses, text: str) -> Belief | None:
-    """What is thought of this answer to one more line of the pattern."""
-    entry = CacheEntry(
+def stored(text: str) -> CacheEntry:
+    """A stored answer to a line of the pattern."""
+    return CacheEntry(
         id="e", space=Space(), key="k", query_id="q", text="session 0 closed",
         answer=Answer(text=text),
     )  # fmt: skip
-    return witnesses.believe(Query(text="session 77 closed", task="logs"), entry)
+
+
+def believed(witnesses: Witnesses, text: str) -> Belief | None:
+    """What is thought of this answer to one more line of the pattern."""
+    return witnesses.believe(Query(text="session 77 closed", task="logs"), stored(text))
 
 
 def acquainted() -> Witnesses:
@@ -141,6 +145,20 @@ def test_who_is_outvoted_is_expected_to_be_worse_for_such_queries() -> None:
     assert new == before[2]
     elsewhere = Query(text="something else", task="logs")
     assert witnesses.adjusted(elsewhere, before) == tuple(before)
+
+
+def test_other_answers_are_overruled_once_one_is_believed() -> None:
+    """Before a grade nobody is overruled; after it whatever else is stored for the pattern is."""
+    witnesses, query = acquainted(), Query(text="session 9 closed", task="logs")
+    witnesses.learn_one(said(1, "one", "session <*> closed"))
+    witnesses.learn_one(said(2, "other", "session 2 closed"))
+    assert witnesses.overruled(query) is None
+    witnesses.learn_one(said(1, "one", "session <*> closed", quality=1.0))
+    overruled = witnesses.overruled(query)
+    assert overruled is not None
+    assert overruled(stored("session 2 closed"))
+    assert not overruled(stored("session  <*> closed"))
+    assert witnesses.overruled(Query(text="something else", task="logs")) is None
 
 
 def test_what_was_learnt_survives_save_and_load() -> None:
