@@ -12,12 +12,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from sls_plugins.cache.keys import pattern_of, space_of
+from sls_plugins.cache.votes import LEAST, Case, Vote
 from sls_plugins.types import CacheEntry, Estimate, Outcome, OutcomeKind, Query, Source, State
 
 __all__ = ["Belief", "Witnesses"]
@@ -28,17 +29,8 @@ PATTERNS, OPEN = 4096, 8192
 LONGEST = 4000
 """Characters of a query that are looked at."""
 
-CHANCE_ALIKE = 0.2
-"""How often two wrong answers are the same."""
-
-SURE = 0.97
-"""How far a grade is believed."""
-
 BELIEVED = 0.8
 """From this chance on an answer overrules all others that are stored for such queries."""
-
-LEAST = 0.05
-"""Expected quality is kept this far from certainty."""
 
 FEW = 3.0
 """Agreements by chance that are set against those seen."""
@@ -48,9 +40,6 @@ ENOUGH = 0.3
 
 FIRST_TRUST, SHARPNESS, FADE = 0.7, 4.0, 0.998
 """Trust in votes at first; how fast errors of expectation move it; what is kept per grade."""
-
-SEVERAL = 2
-"""Votes and grades from which on they are set against what was expected."""
 
 FINDING_OUT, HORIZON = 0.4, 10
 """Worth of knowing, per later use; uses ahead that count at most."""
@@ -62,16 +51,6 @@ class Belief:
 
     right: float
     worth: float
-
-
-@dataclass(slots=True)
-class _Case:
-    """One pattern: votes (answer, expected quality) by candidate, grades by answer, looks."""
-
-    votes: dict[str, tuple[int, float]] = field(default_factory=dict)
-    grades: dict[int, tuple[float, float]] = field(default_factory=dict)
-    looks: int = 0
-    posterior: dict[int, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +68,7 @@ class Witnesses:
 
     def __init__(self) -> None:
         """Nothing was answered yet."""
-        self._cases: dict[int, _Case] = {}
+        self._cases: dict[int, Case] = {}
         self._open: dict[str, _Open] = {}
         self._pairs = [0.0, 0.0]  # votes that agreed; that would have, if right answers are alike
         self._losses = [0.0, math.log(FIRST_TRUST / (1.0 - FIRST_TRUST))]  # with votes, without
@@ -109,7 +88,7 @@ class Witnesses:
             return None
         case.looks += 1
         answer = _name(entry.answer.text)
-        chances = _posterior(case)
+        chances = case.chances()
         if answer not in chances:
             return None
         right = chances[answer]
@@ -122,9 +101,9 @@ class Witnesses:
         None unless one of them is; then any other is as good as known to be wrong.
         """
         case = self._cases.get(_case_of(query))
-        if case is None or self.trust < ENOUGH or not _several(case):
+        if case is None or self.trust < ENOUGH or not case.several:
             return None
-        chances = _posterior(case)
+        chances = case.chances()
         believed = max(chances, key=chances.__getitem__)
         if chances[believed] < BELIEVED:
             return None
@@ -136,15 +115,16 @@ class Witnesses:
         Who gave an answer that is hardly believed will probably give it again.
         """
         case, trust = self._cases.get(_case_of(query)), self.trust
-        if case is None or trust < ENOUGH or not _several(case):
+        if case is None or trust < ENOUGH or not case.several:
             return tuple(estimates)
-        chances = _posterior(case)
+        chances = case.chances()
 
         def of(one: Estimate) -> Estimate:
             vote = case.votes.get(one.candidate)
             if vote is None:
                 return one
-            quality = one.quality + trust * (chances[vote[0]] - one.quality)
+            again = sum(share * chances[answer] for answer, share in vote.shares())
+            quality = one.quality + trust * (again - one.quality)
             return replace(one, quality=quality, quality_sd=(1.0 - trust) * one.quality_sd)
 
         return tuple(of(one) for one in estimates)
@@ -154,7 +134,7 @@ class Witnesses:
         case = self._cases.get(_case_of(outcome.query))
         if case is None or outcome.estimate is None or self.trust < ENOUGH:
             return False
-        chances = dict(_posterior(case))
+        chances = dict(case.chances())
         mine = chances.pop(_name(outcome.answer_text), outcome.estimate.quality)
         return max(chances.values(), default=0.0) > max(0.5, mine)
 
@@ -172,20 +152,19 @@ class Witnesses:
         if outcome.estimate is None or not outcome.answer_text:
             return
         place, answer = _case_of(outcome.query), _name(outcome.answer_text)
-        case = self._cases.setdefault(place, _Case())
+        case = self._cases.setdefault(place, Case())
         while len(self._cases) > PATTERNS:
             del self._cases[next(iter(self._cases))]
         expected = min(max(outcome.estimate.quality, LEAST), 1.0 - LEAST)
         others = [vote for name, vote in case.votes.items() if name != outcome.candidate]
-        for other, quality in others:
-            self._pairs[0] += float(other == answer)
-            self._pairs[1] += expected * quality
+        for other in others:
+            self._pairs[0] += dict(other.shares()).get(answer, 0.0)
+            self._pairs[1] += expected * other.expected
         told = bool(others or case.grades)
-        before = case.votes.get(outcome.candidate)
-        if before is None or before[0] != answer:
-            case.votes[outcome.candidate] = (answer, expected if before is None else before[1])
+        mine = case.votes.setdefault(outcome.candidate, Vote(expected))
+        if mine.add(answer):
             case.posterior = None
-        believed = _posterior(case)[answer] if told else None
+        believed = case.chances()[answer] if told else None
         self._open[outcome.decision_id] = _Open(place, answer, expected, believed)
         while len(self._open) > OPEN:
             del self._open[next(iter(self._open))]
@@ -205,9 +184,10 @@ class Witnesses:
     def save(self) -> State:
         """All of it, as arrays."""
         votes = [
-            (place, answer, expected, name)
+            (place, answer, count, vote.expected, name)
             for place, case in self._cases.items()
-            for name, (answer, expected) in case.votes.items()
+            for name, vote in case.votes.items()
+            for answer, count in vote.said.items()
         ]
         grades = [
             (place, answer, *told)
@@ -218,9 +198,9 @@ class Witnesses:
         return {
             "cases": np.array(list(self._cases), dtype=np.int64),
             "looks": np.array([case.looks for case in self._cases.values()], dtype=np.int64),
-            "voted": np.array([one[:2] for one in votes], dtype=np.int64).reshape(-1, 2),
-            "expected": np.array([one[2] for one in votes], dtype=np.float64),
-            "voters": np.array([one[3] for one in votes], dtype=np.str_),
+            "voted": np.array([one[:3] for one in votes], dtype=np.int64).reshape(-1, 3),
+            "expected": np.array([one[3] for one in votes], dtype=np.float64),
+            "voters": np.array([one[4] for one in votes], dtype=np.str_),
             "graded": np.array([one[:2] for one in grades], dtype=np.int64).reshape(-1, 2),
             "grades": np.array([one[2:] for one in grades], dtype=np.float64).reshape(-1, 2),
             "open_ids": np.array(list(self._open), dtype=np.str_),
@@ -239,10 +219,11 @@ class Witnesses:
         sums = [float(one) for one in state["sums"].tolist()]
         self._pairs, self._losses = sums[:2], sums[2:4]
         for place, looks in zip(state["cases"].tolist(), state["looks"].tolist(), strict=True):
-            self._cases[int(place)] = _Case(looks=int(looks))
+            self._cases[int(place)] = Case(looks=int(looks))
         voted = zip(_rows(state, "voted"), state["expected"].tolist(), state["voters"], strict=True)
-        for (place, answer), expected, name in voted:
-            self._cases[int(place)].votes[str(name)] = (int(answer), float(expected))
+        for (place, answer, count), expected, name in voted:
+            votes = self._cases[int(place)].votes
+            votes.setdefault(str(name), Vote(float(expected))).said[int(answer)] = int(count)
         graded = zip(_rows(state, "graded"), _rows(state, "grades"), strict=True)
         for (place, answer), (good, bad) in graded:
             self._cases[int(place)].grades[int(answer)] = (float(good), float(bad))
@@ -252,45 +233,6 @@ class Witnesses:
         for name, (place, answer), (expected, believed) in opened:
             known = None if believed < 0.0 else float(believed)
             self._open[str(name)] = _Open(int(place), int(answer), float(expected), known)
-
-
-def _several(case: _Case) -> bool:
-    return len(case.votes) + len(case.grades) >= SEVERAL
-
-
-def _posterior(case: _Case) -> dict[int, float]:
-    """P(this answer is the right one) of every answer; what is left is that none of them is."""
-    if case.posterior is None:
-        said: dict[int, list[float]] = {answer: [] for answer in case.grades}
-        for answer, expected in case.votes.values():
-            said.setdefault(answer, []).append(expected)
-        wrong = {answer: _if_wrong(case, answer, votes) for answer, votes in said.items()}
-        none = sum(wrong.values())
-        logs = {
-            answer: none - wrong[answer] + _if_right(case, answer, votes)
-            for answer, votes in said.items()
-        }
-        top = max((none, *logs.values()))
-        powers = {answer: math.exp(log - top) for answer, log in logs.items()}
-        total = math.exp(none - top) + sum(powers.values())
-        case.posterior = {answer: power / total for answer, power in powers.items()}
-    return case.posterior
-
-
-def _if_right(case: _Case, answer: int, votes: list[float]) -> float:
-    """Logarithm of how likely these votes and grades are for a right answer."""
-    good, bad = case.grades.get(answer, (0.0, 0.0))
-    told = good * math.log(SURE) + bad * math.log(1.0 - SURE)
-    return told + sum(math.log(one) for one in votes)
-
-
-def _if_wrong(case: _Case, answer: int, votes: list[float]) -> float:
-    """The same for a wrong one: the first to err says something new, others may say the same."""
-    good, bad = case.grades.get(answer, (0.0, 0.0))
-    told = good * math.log(1.0 - SURE) + bad * math.log(SURE)
-    if votes:
-        told += math.log(1.0 - CHANCE_ALIKE) + (len(votes) - 1) * math.log(CHANCE_ALIKE)
-    return told + sum(math.log(1.0 - one) for one in votes)
 
 
 def _case_of(query: Query) -> int:

@@ -98,6 +98,20 @@ def test_the_same_candidate_counts_once() -> None:
     assert right(witnesses, "session <*> closed") == before
 
 
+def test_who_contradicts_himself_is_hardly_believed() -> None:
+    """Of several answers to one pattern one is right at most; earlier ones are not forgotten."""
+    witnesses = acquainted()
+    witnesses.learn_one(said(1, "one", "session 1 closed"))
+    alone = right(witnesses, "session 1 closed")
+    for number in (2, 3, 4):
+        witnesses.learn_one(said(number, "one", f"session {number} closed"))
+    assert right(witnesses, "session 1 closed") < 0.6 * alone
+    assert right(witnesses, "session 4 closed") == right(witnesses, "session 1 closed")
+    told = Estimate(candidate="one", quality=0.7, quality_sd=0.1, cost_usd=0, cost_high_usd=0)
+    (again,) = witnesses.adjusted(Query(text="session 9 closed", task="logs"), [told])
+    assert again.quality < 0.5
+
+
 def test_answers_in_other_words_each_time_are_not_judged() -> None:
     """Where candidates never agree word for word, nothing is said of any stored answer."""
     witnesses = Witnesses()
