@@ -18,7 +18,7 @@ Where: TypeAlias = Annotated[
         "--database",
         "-d",
         metavar="WHERE",
-        help="A database: URL, SQLite file, or a settings file (.toml) that names one.",
+        help="A database: URL, SQLite file, an engine's folder, or a settings file (.toml).",
     ),
 ]
 File: TypeAlias = Annotated[

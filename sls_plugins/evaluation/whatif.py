@@ -20,20 +20,38 @@ from sls_plugins.protocols import OutcomeLog
 from sls_plugins.scheduler.exploration import Scenarios
 from sls_plugins.scheduler.selection import Terms, pick, terms_of
 from sls_plugins.types import Decision, Estimate, OutcomeKind, Source
+from sls_plugins.updater import Sources
 
-__all__ = ["Interval", "Logged", "Rule", "WhatIf", "chances", "read_log", "rechosen", "what_if"]
+__all__ = [
+    "FEW",
+    "Interval",
+    "Logged",
+    "Rule",
+    "WhatIf",
+    "chances",
+    "read_log",
+    "rechosen",
+    "what_if",
+]
 
 Z = 1.96
+FEW = 50
+"""Grades that the correction rests on, below which each tells no more than a coin."""
+
 PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logged:
-    """One decision with what came of its choice (None: not known)."""
+    """One decision with what came of its choice (None: not known).
+
+    A grade of `weight` 2 stands for twice as many answers that nobody told of.
+    """
 
     decision: Decision
     cost_usd: float | None
     quality: float | None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +94,12 @@ class WhatIf:
 
 
 def read_log(log: OutcomeLog) -> Iterator[Logged]:
-    """All model decisions that were answered, in the order of their first line."""
+    """All model decisions that were answered, in the order of their first line.
+
+    Grades of crowds are read as `Sources` reads them: neither wrong labels nor a habit of
+    complaining moves the mean.
+    """
+    sources = Sources()
     costs: dict[str, float | None] = {}
     grades: dict[str, list[tuple[float, float]]] = {}
     seq = 0
@@ -85,15 +108,24 @@ def read_log(log: OutcomeLog) -> Iterator[Logged]:
         for line in lines:
             if line.source is Source.CACHE or line.estimate is None:
                 continue
+            sources.learn_one(line)
             if line.kind is OutcomeKind.ANSWERED:
                 costs[line.decision_id] = line.cost_usd
             if line.quality is not None:
-                grades.setdefault(line.decision_id, []).append((line.quality, line.weight))
+                read = sources.corrected(line)
+                grades.setdefault(line.decision_id, []).append((read.quality or 0.0, read.weight))
     for name, cost_usd in costs.items():
         told = grades.get(name)
-        total = sum(weight for _, weight in told) if told else 0.0
-        quality = sum(value * weight for value, weight in told) / total if told else None
-        yield Logged(decision=log.decision(name), cost_usd=cost_usd, quality=quality)
+        if told is None:
+            yield Logged(decision=log.decision(name), cost_usd=cost_usd, quality=None)
+            continue
+        total = sum(weight for _, weight in told)
+        yield Logged(
+            decision=log.decision(name),
+            cost_usd=cost_usd,
+            quality=sum(value * weight for value, weight in told) / total,
+            weight=total / len(told),
+        )
 
 
 def rechosen(decision: Decision) -> tuple[str, ...]:
@@ -148,17 +180,29 @@ def what_if(logged: Sequence[Logged], rule: Rule, budget_usd: float | None = Non
     real = np.array([math.nan if one.quality is None else one.quality for one in logged])
     paid = np.array([math.nan if one.cost_usd is None else one.cost_usd for one in logged])
     graded = ~np.isnan(real)
-    used = weights[graded]
+    stand_for = np.array([one.weight for one in logged])
+    used = (weights * stand_for)[graded]
+    effective = float(used.sum() ** 2 / max((used**2).sum(), 1e-12))
+    changed = 1.0 - float(np.mean([row[p] for row, p in zip(likely, places, strict=True)]))
+    quality = _robust(logged, likely, places, weights * stand_for, real, "quality")
+    least = changed * 0.5 * Z / math.sqrt(max(effective, 1.0)) if effective < FEW else 0.0
     return WhatIf(
-        quality=_robust(logged, likely, places, weights, real, "quality"),
+        quality=_within(quality, least),
         usd_per_query=_robust(logged, likely, places, weights, paid, "cost_usd"),
-        done_quality=_robust(logged, own, places, np.ones(len(logged)), real, "quality"),
+        done_quality=_within(_robust(logged, own, places, stand_for, real, "quality")),
         done_usd_per_query=_robust(logged, own, places, np.ones(len(logged)), paid, "cost_usd"),
         decisions=len(logged),
         grades=int(graded.sum()),
-        effective=float(used.sum() ** 2 / max((used**2).sum(), 1e-12)),
-        changed=1.0 - float(np.mean([row[p] for row, p in zip(likely, places, strict=True)])),
+        effective=effective,
+        changed=changed,
     )
+
+
+def _within(quality: Interval, least: float = 0.0) -> Interval:
+    """The interval within 0…1, `least` to each side where it can be."""
+    mean = min(max(quality.mean, 0.0), 1.0)
+    low, high = min(quality.low, mean - least), max(quality.high, mean + least)
+    return Interval(mean, max(low, 0.0), min(high, 1.0))
 
 
 def _robust(

@@ -65,6 +65,7 @@ def test_events_are_shown(database: Path, tmp_path: Path) -> None:
     """As a table, and for programs."""
     assert "it fell" in sls("events", "-d", database, "--json", tmp_path / "e.json")
     assert json.loads((tmp_path / "e.json").read_text())["events"][0]["kind"] == "drift"
+    assert "it fell" in sls("events", "-d", tmp_path)
     assert "no database" in sls("events", "-d", tmp_path / "none.db", code=2)
 
 
@@ -156,6 +157,20 @@ def test_what_if_is_told_from_receipts(database: Path, tmp_path: Path) -> None:
     assert "contradict" in sls("whatif", "-d", database, "--price", 1, "--policy", "best", code=2)
     assert "say what if" in sls("whatif", "-d", database, code=2)
     assert "no policy" in sls("whatif", "-d", database, "--policy", "none", code=2)
+
+
+def test_what_if_says_how_little_one_grade_tells(tmp_path: Path) -> None:
+    """Where nearly nothing is known of the other choice the interval is wide, and within 0…1."""
+    numbers = count()
+    with opened(tmp_path, ids=lambda: f"decision {next(numbers)}") as engine:
+        for number in range(80):
+            answer = engine.answer(Query(text=f"question {number}", task="t"), call)
+            if answer.candidate == "large":
+                engine.feedback(answer.decision_id, 1.0, source="test")
+    sls("whatif", "-d", tmp_path, "--policy", "small", "--json", tmp_path / "w.json")
+    mean, low, high = json.loads((tmp_path / "w.json").read_text())["quality"]
+    assert 0.0 <= low <= mean <= high <= 1.0
+    assert high - low > 0.4
 
 
 def test_a_shadow_tells_what_would_have_been_saved(tmp_path: Path) -> None:

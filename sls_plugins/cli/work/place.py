@@ -15,7 +15,7 @@ __all__ = ["opened", "url_of"]
 
 
 def url_of(where: str) -> str:
-    """The URL of a database: given as such, as a file, or by a settings file.
+    """The URL of a database: given as such, as a file, an engine's folder, or a settings file.
 
     Raises InputError if there is none: a command that looks at a log must not begin a new one.
     """
@@ -28,7 +28,9 @@ def url_of(where: str) -> str:
             return settings.database
         if settings.folder is None:
             raise InputError(f"{where} names neither a database nor a folder: nothing is kept")
-        path = settings.folder / "sls.db"
+        path = settings.folder
+    if path.is_dir():
+        path /= "sls.db"
     if not path.is_file():
         raise InputError(f"there is no database {str(path)!r}")
     return f"sqlite:///{path}"

@@ -13,12 +13,9 @@ from sls_plugins.cli.work.screen import show, tell
 from sls_plugins.errors import InputError
 from sls_plugins.evaluation.cache_whatif import CacheWhatIf, stricter
 from sls_plugins.evaluation.files import write_json
-from sls_plugins.evaluation.whatif import Interval, Rule, WhatIf, read_log, what_if
+from sls_plugins.evaluation.whatif import FEW, Interval, Rule, WhatIf, read_log, what_if
 
 __all__ = ["run"]
-
-FEW = 50
-"""Grades below which the receipts' expectations are nearly all there is."""
 
 
 def run(where: str, wanted: Mapping[str, Any], json: Path | None) -> None:
@@ -64,8 +61,10 @@ def _show_cache(found: CacheWhatIf) -> None:
 
 
 def _text(interval: Interval) -> str:
-    half = (interval.high - interval.low) / 2.0
-    return f"{interval.mean:.4g} ± {half:.2g}"
+    down, up = interval.mean - interval.low, interval.high - interval.mean
+    if abs(up - down) < 1e-9:
+        return f"{interval.mean:.4g} ± {up:.2g}"
+    return f"{interval.mean:.4g} ({interval.low:.3g} to {interval.high:.3g})"
 
 
 def _facts(found: WhatIf) -> dict[str, Any]:
