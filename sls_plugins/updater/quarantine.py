@@ -20,6 +20,9 @@ PROBES, HOPED = 0.035, 0.25
 HOPE, RECOVERED = 15.0, 250.0
 """Evidence from which on it looks recovered, and has: about as many probes per false one."""
 
+FIRST = 15
+"""Probes before which luck is more likely than a recovery so soon."""
+
 RISE = 0.25
 """Share of the fall by which it may be better than at the alarm without having recovered."""
 
@@ -87,7 +90,7 @@ class Ward:
         number, total, squares = self.probes
         self.probes = (number + 1.0, total + quality, squares + quality * quality)
         rare = PROBES * min(1.0, PATIENCE / self.probes[0])
-        self.share = HOPED if self.hopeful else rare
+        self.share = HOPED if self.hopeful and self.probes[0] >= FIRST else rare
 
     def other(self, quality: float) -> None:
         """Somebody else's answer was graded."""
