@@ -151,7 +151,7 @@ class Stack:
 
 
 KNOTS, OWN_KNOTS = np.linspace(0.0, 1.0, 6), np.linspace(0.0, 1.0, 11)
-"""Expected qualities between which the corrections are interpolated: everybody's, one's own."""
+"""Places between which corrections are interpolated: everybody's; one's own, after `spread`."""
 
 
 class Calibration:
@@ -159,14 +159,15 @@ class Calibration:
 
     Who is chosen was often expected to be better than it is (the maximum of several guesses is too
     high); a rising line for all candidates takes that out. A second one, of the candidate alone,
-    moves more slowly: where one's expectations are off, those of the others need not be.
+    moves more slowly: where one's expectations are off, those of the others need not be. Its knots
+    lie closer together towards 0 and 1, where small errors count.
     """
 
     def __init__(self) -> None:
         """No correction at first."""
         self.bank = LinearBank(np.full(KNOTS.size, 0.03), drift=3e-4)
         self.bank.grow(1)
-        self.own = LinearBank(np.full(OWN_KNOTS.size, 0.001), drift=1e-4)
+        self.own = LinearBank(np.full(OWN_KNOTS.size, 0.003), drift=1e-4)
 
     def grow(self, rows: int) -> None:
         """Have at least this many candidates."""
@@ -176,14 +177,14 @@ class Calibration:
         """The corrected expectations of the candidates in `rows`, within 0…1."""
         line = np.maximum.accumulate(KNOTS + self.bank.weights[0])
         moved = np.clip(np.interp(expected, KNOTS, line), 0.0, 1.0)
-        moved += (self.own.weights[rows] * near(moved, OWN_KNOTS)).sum(axis=1)
+        moved += (self.own.weights[rows] * near(spread(moved), OWN_KNOTS)).sum(axis=1)
         return np.asarray(np.clip(moved, 0.0, 1.0), dtype=np.float64)
 
     def learn(self, row: int, expected: float, quality: float, weight: float) -> None:
         """Learn from one outcome and what had been expected (0…1), uncorrected."""
         line = np.maximum.accumulate(KNOTS + self.bank.weights[0])
         moved = np.clip(np.interp([expected], KNOTS, line), 0.0, 1.0)
-        self.own.learn(row, near(moved, OWN_KNOTS)[0], quality - float(moved[0]), weight)
+        self.own.learn(row, near(spread(moved), OWN_KNOTS)[0], quality - float(moved[0]), weight)
         common = near(np.array([expected]), KNOTS)[0]
         self.bank.learn(0, common, quality - expected, weight)
 
@@ -200,3 +201,8 @@ class Calibration:
 def near(expected: Floats, knots: Floats) -> Floats:
     """How much each of evenly spread knots counts at these places, shape (n, knots)."""
     return np.asarray(np.maximum(1.0 - np.abs(expected[:, None] - knots) / knots[1], 0.0))
+
+
+def spread(expected: Floats) -> Floats:
+    """Expected qualities, moved apart towards 0 and 1 as far as they vary less there (arcsine)."""
+    return np.asarray(np.arcsin(np.sqrt(np.clip(expected, 0.0, 1.0))) * (2.0 / np.pi))
