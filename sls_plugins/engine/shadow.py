@@ -70,11 +70,12 @@ class Shadow:
             self._add(ShadowReport(queries=1, unsure=1, spent_usd=answer.cost_usd or 0.0))
             return ""
         if isinstance(planned, CacheHit):
+            stored_usd = planned.entry.answer.cost_usd or 0.0
             self._add(
                 ShadowReport(
                     queries=1,
                     hits=1,
-                    spent_usd=answer.cost_usd or 0.0,
+                    spent_usd=stored_usd if answer.cost_usd is None else answer.cost_usd,
                     quality=planned.p_right,
                     would_quality=planned.p_right,
                 )

@@ -186,3 +186,15 @@ def test_a_shadow_tells_what_would_have_been_saved(tmp_path: Path) -> None:
     assert told.spent_usd == pytest.approx(0.4)
     assert 0.1 <= told.saved_usd <= 0.4
     assert "40 queries cost 0.4000 USD" in str(told)
+
+
+def test_a_shadow_hit_saves_what_the_stored_answer_had_cost(tmp_path: Path) -> None:
+    """Where the chain does not tell what a repeated answer cost, it cost as much as before."""
+    with opened(tmp_path) as engine:
+        shadow = engine.updates.shadow()
+        query = Query(text="question", task="t")
+        shadow.watch(query, Answer(text="x", candidate="large", cost_usd=0.01))
+        shadow.watch(query, Answer(text="x", candidate="large"))
+        told = shadow.report()
+    assert told.hits == 1
+    assert told.spent_usd == pytest.approx(0.02)

@@ -82,7 +82,7 @@ def test_the_cache_learns_from_what_is_kept(make_engine):
         query = Query(text=f"Please tell me what a binary heap is{'!' * n}")
         if isinstance(engine.cache.look_up(query), CacheHit):
             served += 1
-            assert n > 5
+            assert n > 3
         else:
             engine.cache.keep(query, ANSWER)
     assert served > 20
