@@ -19,8 +19,8 @@ __all__ = ["run"]
 BACKLOG = 6000
 """Lines that others wrote, which the background reads while requests are timed."""
 
-REQUESTS = 400
-ROUNDS = 4
+REQUESTS = 200
+ROUNDS = 8
 
 CANDIDATES = tuple(
     Candidate(name=f"m{number}", input_usd_per_mtok=price, output_usd_per_mtok=price)
@@ -29,7 +29,10 @@ CANDIDATES = tuple(
 
 
 def run(setup: StudySetup, advance: Advance) -> StudyReport:
-    """Requests in turn with an idle and with a busy updater, several rounds side by side."""
+    """Requests in turn with an idle and with a busy updater, several rounds side by side.
+
+    Only requests that came while the updater was behind count as those beside a busy one.
+    """
     backlog = setup.limit or BACKLOG
     idle: list[float] = []
     busy: list[float] = []
@@ -42,17 +45,17 @@ def run(setup: StudySetup, advance: Advance) -> StudyReport:
         for number in range(ROUNDS):
             engine.updates.round()
             idle += _timed(engine, f"idle {number}", REQUESTS)
-            _write(other, number, backlog // ROUNDS)
+            upto = _write(other, number, backlog // ROUNDS)
             engine.parts.learner.wake()
-            busy += _timed(engine, f"busy {number}", REQUESTS)
+            busy += _timed(engine, f"busy {number}", REQUESTS, upto)
             advance(number + 1)
     rows = tuple(
-        (name, float(np.median(times)), float(np.quantile(times, 0.99)))
+        (name, float(np.median(times)), float(np.quantile(times, 0.99)), len(times))
         for name, times in (("idle", idle), ("busy", busy))
     )
     table = Table(
         title="one request (answer and its outcome), milliseconds",
-        columns=("updater", "p50", "p99"),
+        columns=("updater", "p50", "p99", "requests"),
         rows=rows,
         note=f"p99 busy / idle: {rows[1][2] / rows[0][2]:.2f}; four candidates, hashing encoder, "
         "SQLite; best on a quiet machine",
@@ -76,9 +79,12 @@ def _call(candidate: Candidate, query: Query) -> Answer:
     return Answer(text=candidate.name, usage=Usage(input_tokens=len(query.text), output_tokens=9))
 
 
-def _timed(engine: Engine, name: str, count: int) -> list[float]:
-    times = []
+def _timed(engine: Engine, name: str, count: int, upto: int | None = None) -> list[float]:
+    """Milliseconds of so many requests, or of as many as come before line `upto` is learnt."""
+    times: list[float] = []
     for number in range(count):
+        if times and upto is not None and engine.parts.learner.seq >= upto:
+            break
         query = Query(text=f"{name}: what is {number} and {number * 7}?")
         start_s = time.perf_counter()
         engine.answer(query, _call)
@@ -87,7 +93,9 @@ def _timed(engine: Engine, name: str, count: int) -> list[float]:
     return times
 
 
-def _write(other: Engine, number: int, lines: int) -> None:
+def _write(other: Engine, number: int, lines: int) -> int:
+    """Lines of another engine; returns the last one's number."""
     for line in range(lines // 2):
         query = Query(text=f"round {number}: tell me about {line}")
         other.feedback(other.answer(query, _call).decision_id, 0.5, source="test")
+    return other.parts.log.last_seq()

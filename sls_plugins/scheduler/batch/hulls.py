@@ -6,8 +6,9 @@ point of the steepest line from the last one. All rows of a block take their nex
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,9 @@ BELOW = 1.0 - np.finfo(np.float64).eps
 
 THREADS = 2
 """NumPy lets go of the interpreter while it computes."""
+
+AHEAD = 2
+"""Blocks that are begun before their turn."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,8 +63,18 @@ def hulls_of(batch: Batch) -> tuple[NDArray[np.unsignedinteger], Steps]:
     if batch.rows <= BLOCK:
         return _joined(batch, [_wrap_rows(batch, 0, batch.rows)])
     with ThreadPoolExecutor(THREADS) as pool:
-        spans = list(blocks(batch.rows))
-        return _joined(batch, pool.map(lambda span: _wrap_rows(batch, *span), spans))
+        return _joined(batch, _wrap_blocks(batch, pool))
+
+
+def _wrap_blocks(batch: Batch, pool: ThreadPoolExecutor) -> Iterator[_Found]:
+    """What is found in each block, in order; few blocks wait, so that little memory does."""
+    waiting: deque[Future[_Found]] = deque()
+    for span in blocks(batch.rows):
+        waiting.append(pool.submit(_wrap_rows, batch, *span))
+        if len(waiting) > AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def _joined(batch: Batch, found: Iterable[_Found]) -> tuple[NDArray[np.unsignedinteger], Steps]:
