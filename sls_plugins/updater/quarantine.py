@@ -14,13 +14,13 @@ from sls_plugins.updater.detector import EDGE, SHIFTS
 
 __all__ = ["PROBES", "WARD", "Ward"]
 
-PROBES, HOPED = 0.035, 0.25
+PROBES, HOPED = 0.033, 0.25
 """Share of the queries that a candidate in quarantine gets; the same while it looks recovered."""
 
-HOPE, RECOVERED = 15.0, 250.0
+HOPE, RECOVERED = 12.0, 250.0
 """Evidence from which on it looks recovered, and has: about as many probes per false one."""
 
-FIRST = 15
+FIRST = 20
 """Probes before which luck is more likely than a recovery so soon."""
 
 RISE = 0.25

@@ -57,7 +57,7 @@ def test_a_recovered_candidate_is_known_by_few_probes() -> None:
 def test_probes_are_more_while_it_looks_recovered_and_fewer_as_time_goes_by() -> None:
     """The share follows the evidence."""
     ward = Ward.after(0.0, -0.3)
-    for _ in range(15):
+    for _ in range(25):
         ward.probe(1.0, 0.8)
     assert ward.share == HOPED
     for _ in range(200):
