@@ -25,21 +25,14 @@ DEPTH = 30.0
 SETPOINT = 0.33
 """Share of the bucket that is kept filled: enough for a dear call, with room for what comes in."""
 
-SLOW = 120.0
-"""Queries over which the bucket is brought back to the setpoint: a price that followed every cost
-would save on one query, at a loss, what it spends on the next for little."""
-
-LOW, FULL, HORIZON = 5.0, 16.0, 35.0
-"""Budgets below and above which it is brought back faster, and the queries over which."""
+HORIZON = 35.0
+"""Queries over which the bucket is brought back to the setpoint."""
 
 MODEST = 2.0
 """Budgets that a query may always cost, also in debt: the price of money must bring that back."""
 
 FADE = 0.01
-"""Share of the flow of a window's money that is forgotten with every query."""
-
-DRIFT = 0.005
-"""The same for a mean budget, where it only corrects expected costs that are wrong on the whole."""
+"""Share of the flow of money that is forgotten with every query."""
 
 SURE = 0.2
 """Share of the flow of a window's money that counts as spent as planned at first."""
@@ -113,7 +106,7 @@ class Pacer:
             self.level = min(filled, DEPTH * budget)
             self.spilt_usd = filled - self.level
             planned = min(self.rate_usd, self.window.most_usd)
-            self.flow = (1.0 - DRIFT) * self.flow + (0.0, DRIFT * planned / budget)
+            self.flow = (1.0 - FADE) * self.flow + (0.0, FADE * planned / budget)
 
     def _share(self, purse: Purse) -> None:
         """What is left of a window's budget, shared out among the queries that may still come."""
@@ -131,11 +124,8 @@ class Pacer:
     @property
     def rate_usd(self) -> float:
         """What the next queries may cost on average so that the bucket gets to its setpoint."""
-        budget = self.aim.usd_per_query or 1.0
-        filled = self.level / budget
-        beyond = min(filled - LOW, 0.0) + max(filled - FULL, 0.0)
-        rate = REFILL + (filled - SETPOINT * DEPTH) / SLOW + beyond / HORIZON
-        return max(rate, 0.0) * budget
+        budget = self.aim.usd_per_query or 0.0
+        return max(REFILL * budget + (self.level - SETPOINT * DEPTH * budget) / HORIZON, 0.0)
 
     def price(self) -> float:
         """The price of money now, quality per USD; below 0 if money would be left over."""
@@ -192,7 +182,7 @@ class Pacer:
     def _spend(self, usd: float) -> None:
         budget = self.aim.usd_per_query or 1.0
         self.level -= usd
-        self.flow[0] += DRIFT * min(usd / budget, DEPTH)
+        self.flow[0] += FADE * min(usd / budget, DEPTH)
 
     def grade(self, quality: float) -> None:
         """A model's answer was this good."""
