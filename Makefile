@@ -24,7 +24,7 @@ demo: venv ## the whole road on embedded defaults; writes report.html
 	$(ONE_THREAD) $(BIN)/sls demo $(ARGS)
 
 test: install ## all tests (ARGS="tests/cache -k guards" for some)
-	$(ONE_THREAD) $(BIN)/python -m pytest $(ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 $(ARGS)
 
 check: install ## lint, format, types, floors
 	$(BIN)/ruff check .
