@@ -90,6 +90,7 @@ def test_the_study_of_alarms_tells_all_three_tables(
     told = alarms.run(setup, lambda done, note="": None)
     assert [len(table.rows) for table in told.tables] == [4, 4, 3]
     assert told.tables[1].rows[-1] == ("all", 60, 0)
+    assert [row[2] for row in told.tables[0].rows if row[1] == row[3]] == [None] * 4
 
 
 def test_the_study_of_what_if_covers_the_truth(

@@ -95,6 +95,11 @@ def _steady(
     return world.name, outcomes, len(loop.events)
 
 
+def _finite(value: float) -> float | None:
+    """The number; None if more than half were never noticed."""
+    return value if np.isfinite(value) else None
+
+
 def _report(
     falls: Sequence[Fall],
     cuts: Sequence[tuple[str, str, float, float]],
@@ -108,7 +113,7 @@ def _report(
             (
                 name,
                 len(chosen),
-                float(np.median(delays)),
+                _finite(float(np.median(delays))),
                 sum(one.outcomes is None for one in chosen),
                 float(np.median([one.left for one in chosen])),
                 float(np.median([one.back for one in chosen])),
