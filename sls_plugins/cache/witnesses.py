@@ -3,14 +3,14 @@
 Queries of one pattern (digits masked) of repeating work have one right answer. What each candidate
 answered is a vote, as good as the candidate was expected to be; grades count for all who said the
 same (after Dawid and Skene, 1979). Only answers that were really given are compared. Whether votes
-tell anything is learnt: by how often candidates agree, and by grades of answers on which there had
-been votes before. Where answers are put in other words each time, nothing is said of any.
+tell anything is learnt, in each place where answers are shared: by how often candidates agree, and
+by grades of answers on which there had been votes before. Where answers are put in other words each
+time, or depend on the digits, nothing is said of any.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,6 +18,7 @@ from functools import lru_cache
 import numpy as np
 
 from sls_plugins.cache.keys import pattern_of, space_of
+from sls_plugins.cache.trust import Trust
 from sls_plugins.cache.votes import LEAST, Case, Vote
 from sls_plugins.types import CacheEntry, Estimate, Outcome, OutcomeKind, Query, Source, State
 
@@ -32,14 +33,8 @@ LONGEST = 4000
 BELIEVED = 0.8
 """From this chance on an answer overrules all others that are stored for such queries."""
 
-FEW = 3.0
-"""Agreements by chance that are set against those seen."""
-
 ENOUGH = 0.3
 """Below this trust nothing is said at all."""
-
-FIRST_TRUST, SHARPNESS, FADE = 0.7, 4.0, 0.998
-"""Trust in votes at first; how fast errors of expectation move it; what is kept per grade."""
 
 FINDING_OUT, HORIZON = 0.4, 10
 """Worth of knowing, per later use; uses ahead that count at most."""
@@ -55,8 +50,9 @@ class Belief:
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """An answer whose grade may come: case, answer, quality expected before and after its vote."""
+    """An answer whose grade may come, with what was expected of it, without and with its votes."""
 
+    place: int
     case: int
     answer: int
     expected: float
@@ -70,20 +66,15 @@ class Witnesses:
         """Nothing was answered yet."""
         self._cases: dict[int, Case] = {}
         self._open: dict[str, _Open] = {}
-        self._pairs = [0.0, 0.0]  # votes that agreed; that would have, if right answers are alike
-        self._losses = [0.0, math.log(FIRST_TRUST / (1.0 - FIRST_TRUST))]  # with votes, without
+        self._trust = Trust()
 
-    @property
-    def trust(self) -> float:
+    def trust(self, query: Query) -> float:
         """How much votes tell (0…1): as far as right answers are alike, and grades bear out."""
-        alike = min(1.0, self._pairs[0] / (self._pairs[1] + FEW))
-        worse = min(self._losses[0] - self._losses[1], 50.0)
-        borne_out = 1.0 / (1.0 + math.exp(worse))
-        return alike * borne_out
+        return self._trust.level(_place_of(query))
 
     def believe(self, query: Query, entry: CacheEntry) -> Belief | None:
         """What is thought of a stored answer to this query; None if votes tell nothing of it."""
-        case, trust = self._cases.get(_case_of(query)), self.trust
+        case, trust = self._cases.get(_case_of(query)), self.trust(query)
         if case is None or trust < ENOUGH:
             return None
         case.looks += 1
@@ -101,7 +92,7 @@ class Witnesses:
         None unless one of them is; then any other is as good as known to be wrong.
         """
         case = self._cases.get(_case_of(query))
-        if case is None or self.trust < ENOUGH or not case.several:
+        if case is None or self.trust(query) < ENOUGH or not case.several:
             return None
         chances = case.chances()
         believed = max(chances, key=chances.__getitem__)
@@ -114,7 +105,7 @@ class Witnesses:
 
         Who gave an answer that is hardly believed will probably give it again.
         """
-        case, trust = self._cases.get(_case_of(query)), self.trust
+        case, trust = self._cases.get(_case_of(query)), self.trust(query)
         if case is None or trust < ENOUGH or not case.several:
             return tuple(estimates)
         chances = case.chances()
@@ -132,7 +123,7 @@ class Witnesses:
     def outvoted(self, outcome: Outcome) -> bool:
         """Another answer to such queries is probably right, and likelier than this fresh one."""
         case = self._cases.get(_case_of(outcome.query))
-        if case is None or outcome.estimate is None or self.trust < ENOUGH:
+        if case is None or outcome.estimate is None or self.trust(outcome.query) < ENOUGH:
             return False
         chances = dict(case.chances())
         mine = chances.pop(_name(outcome.answer_text), outcome.estimate.quality)
@@ -151,30 +142,29 @@ class Witnesses:
     def _vote(self, outcome: Outcome) -> None:
         if outcome.estimate is None or not outcome.answer_text:
             return
-        place, answer = _case_of(outcome.query), _name(outcome.answer_text)
-        case = self._cases.setdefault(place, Case())
+        place, answer = _place_of(outcome.query), _name(outcome.answer_text)
+        case_id = _case_of(outcome.query)
+        case = self._cases.setdefault(case_id, Case())
         while len(self._cases) > PATTERNS:
             del self._cases[next(iter(self._cases))]
         expected = min(max(outcome.estimate.quality, LEAST), 1.0 - LEAST)
         others = [vote for name, vote in case.votes.items() if name != outcome.candidate]
         for other in others:
-            self._pairs[0] += dict(other.shares()).get(answer, 0.0)
-            self._pairs[1] += expected * other.expected
+            alike = dict(other.shares()).get(answer, 0.0)
+            self._trust.voted(place, alike, expected * other.expected)
         told = bool(others or case.grades)
         mine = case.votes.setdefault(outcome.candidate, Vote(expected))
         if mine.add(answer):
             case.posterior = None
         believed = case.chances()[answer] if told else None
-        self._open[outcome.decision_id] = _Open(place, answer, expected, believed)
+        self._open[outcome.decision_id] = _Open(place, case_id, answer, expected, believed)
         while len(self._open) > OPEN:
             del self._open[next(iter(self._open))]
 
     def _grade(self, known: _Open, quality: float, weight: float, *, from_cache: bool) -> None:
         """A grade counts for everybody who said the same; it also tells what votes are worth."""
         if known.believed is not None and not from_cache:
-            for side, expected in enumerate((known.believed, known.expected)):
-                loss = weight * SHARPNESS * (quality - expected) ** 2
-                self._losses[side] = FADE * self._losses[side] + loss
+            self._trust.graded(known.place, quality, (known.believed, known.expected), weight)
         case = self._cases.get(known.case)
         if case is not None:
             good, bad = case.grades.get(known.answer, (0.0, 0.0))
@@ -184,14 +174,14 @@ class Witnesses:
     def save(self) -> State:
         """All of it, as arrays."""
         votes = [
-            (place, answer, count, vote.expected, name)
-            for place, case in self._cases.items()
+            (case_id, answer, count, vote.expected, name)
+            for case_id, case in self._cases.items()
             for name, vote in case.votes.items()
             for answer, count in vote.said.items()
         ]
         grades = [
-            (place, answer, *told)
-            for place, case in self._cases.items()
+            (case_id, answer, *told)
+            for case_id, case in self._cases.items()
             for answer, told in case.grades.items()
         ]
         opened = list(self._open.values())
@@ -204,35 +194,49 @@ class Witnesses:
             "graded": np.array([one[:2] for one in grades], dtype=np.int64).reshape(-1, 2),
             "grades": np.array([one[2:] for one in grades], dtype=np.float64).reshape(-1, 2),
             "open_ids": np.array(list(self._open), dtype=np.str_),
-            "open": np.array([(one.case, one.answer) for one in opened], np.int64).reshape(-1, 2),
+            "open": np.array(
+                [(one.place, one.case, one.answer) for one in opened], np.int64
+            ).reshape(-1, 3),
             "open_expected": np.array(
                 [(one.expected, _number(one.believed)) for one in opened], np.float64
             ).reshape(-1, 2),
-            "sums": np.array([*self._pairs, *self._losses]),
-        }
+        } | self._trust.save("trust")
 
     def load(self, state: State) -> None:
         """Restore what `save` gave; an empty state is the beginning."""
         self._cases, self._open = {}, {}
-        if "sums" not in state:
+        self._trust = Trust()
+        if "cases" not in state:
             return
-        sums = [float(one) for one in state["sums"].tolist()]
-        self._pairs, self._losses = sums[:2], sums[2:4]
-        for place, looks in zip(state["cases"].tolist(), state["looks"].tolist(), strict=True):
-            self._cases[int(place)] = Case(looks=int(looks))
+        self._trust.load("trust", state)
+        for case_id, looks in zip(state["cases"].tolist(), state["looks"].tolist(), strict=True):
+            self._cases[int(case_id)] = Case(looks=int(looks))
         voted = zip(_rows(state, "voted"), state["expected"].tolist(), state["voters"], strict=True)
-        for (place, answer, count), expected, name in voted:
-            votes = self._cases[int(place)].votes
+        for (case_id, answer, count), expected, name in voted:
+            votes = self._cases[int(case_id)].votes
             votes.setdefault(str(name), Vote(float(expected))).said[int(answer)] = int(count)
         graded = zip(_rows(state, "graded"), _rows(state, "grades"), strict=True)
-        for (place, answer), (good, bad) in graded:
-            self._cases[int(place)].grades[int(answer)] = (float(good), float(bad))
+        for (case_id, answer), (good, bad) in graded:
+            self._cases[int(case_id)].grades[int(answer)] = (float(good), float(bad))
         opened = zip(
             state["open_ids"], _rows(state, "open"), _rows(state, "open_expected"), strict=True
         )
-        for name, (place, answer), (expected, believed) in opened:
+        for name, (place, case_id, answer), (expected, believed) in opened:
             known = None if believed < 0.0 else float(believed)
-            self._open[str(name)] = _Open(int(place), int(answer), float(expected), known)
+            self._open[str(name)] = _Open(
+                int(place), int(case_id), int(answer), float(expected), known
+            )
+
+
+def _place_of(query: Query) -> int:
+    """A stable name of the query's space."""
+    space = space_of(query)
+    return _placed(space.tenant, space.scope)
+
+
+@lru_cache(maxsize=64)
+def _placed(tenant: str, scope: str) -> int:
+    return _digest(tenant, scope)
 
 
 def _case_of(query: Query) -> int:

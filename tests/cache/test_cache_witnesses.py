@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from sls_plugins.cache.witnesses import Belief, Witnesses
@@ -123,13 +125,31 @@ def test_answers_in_other_words_each_time_are_not_judged() -> None:
 def test_grades_that_contradict_the_votes_end_the_trust_in_them() -> None:
     """If what all agree on is graded bad again and again, votes are no longer listened to."""
     witnesses = acquainted()
-    trusted = witnesses.trust
+    trusted = witnesses.trust(said(0, "one", "").query)
     for number in range(400):
         witnesses.learn_one(said(number, f"candidate {number % 2}", "all say so"))
         if number > 1:
             witnesses.learn_one(said(number, f"candidate {number % 2}", "all say so", quality=0.0))
             witnesses.learn_one(said(number, f"candidate {number % 2}", "all say so", quality=1.0))
-    assert witnesses.trust < trusted
+    assert witnesses.trust(said(0, "one", "").query) < trusted
+
+
+def test_where_answers_depend_on_the_digits_votes_tell_nothing() -> None:
+    """Sums beside log lines: after a few of them, nobody is thought less of for other answers."""
+    witnesses = acquainted()
+    sums = [Query(text=f"What is 2 + {number}?", task="sums") for number in range(12)]
+    trusted = witnesses.trust(sums[0])
+    for number, query in enumerate(sums):
+        for name in ("one", "other"):
+            line = replaced(said(number, name, str(2 + number)), query)
+            witnesses.learn_one(line)
+            witnesses.learn_one(replace(line, kind=OutcomeKind.GRADED, quality=1.0, answer_text=""))
+    told = Estimate(candidate="one", quality=0.7, quality_sd=0.1, cost_usd=0, cost_high_usd=0)
+    assert trusted > 0.5
+    assert witnesses.trust(sums[0]) < 0.05
+    assert witnesses.adjusted(sums[3], [told]) == (told,)
+    assert witnesses.overruled(sums[3]) is None
+    assert witnesses.trust(said(0, "one", "").query) > 0.4
 
 
 def test_a_fresh_answer_is_outvoted_by_one_that_is_probably_right() -> None:
