@@ -11,8 +11,6 @@ from sls_plugins.types import State
 
 __all__ = ["Trust"]
 
-Floats = NDArray[np.float64]
-
 PLACES = 1024
 """Places that are remembered at most."""
 
@@ -38,38 +36,39 @@ class Trust:
 
     def __init__(self) -> None:
         """Nobody has agreed with anybody yet."""
-        self._all = np.array((0.0, 0.0, 0.0, _odds(FIRST)))
-        self._places: dict[int, Floats] = {}
+        self._all = [0.0, 0.0, 0.0, _odds(FIRST)]
+        self._places: dict[int, list[float]] = {}
 
     def level(self, place: int) -> float:
         """How much votes tell in a place (0…1)."""
-        alike, expected, with_votes, without = self._all.tolist()
+        alike, expected, with_votes, without = self._all
         better = min(max(without - with_votes, _odds(LEAST)), _odds(MOST))
         seen = self._places.get(place)
         share = alike / (expected + FEW)
         if seen is not None:
-            alike, expected, with_votes, without = seen.tolist()
+            alike, expected, with_votes, without = seen
             share = (alike + ELSEWHERE * share) / (expected + ELSEWHERE)
             better = min(max(better + without - with_votes, -50.0), 50.0)
-        return float(min(1.0, share) / (1.0 + math.exp(-better)))
+        return min(1.0, share) / (1.0 + math.exp(-better))
 
     def voted(self, place: int, alike: float, expected: float) -> None:
         """Two candidates answered to one pattern: how far alike; how far that was expected."""
         for sums in self._told(place):
-            sums[[ALIKE, EXPECTED]] += (alike, expected)
+            sums[ALIKE] += alike
+            sums[EXPECTED] += expected
 
     def graded(
         self, place: int, quality: float, expected: tuple[float, float], weight: float
     ) -> None:
         """An answer was this good; `expected` was one quality with the votes, one without them."""
-        losses = weight * SHARPNESS * (quality - np.array(expected)) ** 2
         for sums in self._told(place):
-            sums[WITH:] = FADE * sums[WITH:] + losses
+            for side, one in zip((WITH, WITHOUT), expected, strict=True):
+                sums[side] = FADE * sums[side] + weight * SHARPNESS * (quality - one) ** 2
 
-    def _told(self, place: int) -> tuple[Floats, Floats]:
+    def _told(self, place: int) -> tuple[list[float], list[float]]:
         """The sums that what was seen in a place adds to."""
         own = self._places.pop(place, None)
-        self._places[place] = own = np.zeros(4) if own is None else own
+        self._places[place] = own = [0.0] * 4 if own is None else own
         while len(self._places) > PLACES:
             del self._places[next(iter(self._places))]
         return self._all, own
@@ -77,17 +76,17 @@ class Trust:
     def save(self, name: str) -> dict[str, NDArray[np.generic]]:
         """The arrays under names that start with `name`."""
         return {
-            f"{name}.all": self._all.copy(),
+            f"{name}.all": np.array(self._all),
             f"{name}.places": np.array(list(self._places), dtype=np.int64),
-            f"{name}.sums": np.array(list(self._places.values())).reshape(-1, 4),
+            f"{name}.sums": np.array(list(self._places.values()), np.float64).reshape(-1, 4),
         }
 
     def load(self, name: str, state: State) -> None:
         """Restore what `save` gave."""
-        self._all = np.array(state[f"{name}.all"], dtype=np.float64)
-        sums = np.array(state[f"{name}.sums"], dtype=np.float64)
+        self._all = state[f"{name}.all"].tolist()
+        sums = state[f"{name}.sums"].tolist()
         places = state[f"{name}.places"].tolist()
-        self._places = {int(place): own.copy() for place, own in zip(places, sums, strict=True)}
+        self._places = {int(place): own for place, own in zip(places, sums, strict=True)}
 
 
 def _odds(share: float) -> float:

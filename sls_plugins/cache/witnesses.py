@@ -92,7 +92,7 @@ class Witnesses:
         None unless one of them is; then any other is as good as known to be wrong.
         """
         case = self._cases.get(_case_of(query))
-        if case is None or self.trust(query) < ENOUGH or not case.several:
+        if case is None or not case.several or self.trust(query) < ENOUGH:
             return None
         chances = case.chances()
         believed = max(chances, key=chances.__getitem__)
