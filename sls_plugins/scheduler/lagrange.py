@@ -103,7 +103,7 @@ class LagrangeScheduler:
             curiosity=self._safety.curiosity(names),
             mix=mix,
             doubt=doubt if price < 0.0 else {},
-            trial=self._safety.trial(free, purse_usd, hopeful, self._pacer.room_usd),
+            trial=self._safety.trial(free, purse_usd, hopeful, self._pacer.room_usd, price),
             held=self._held,
         )
 

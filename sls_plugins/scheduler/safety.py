@@ -20,8 +20,12 @@ __all__ = ["Safety"]
 UNPROVEN, PROVEN, HANDED = 0.01, 0.005, 0.8
 """Share of the queries that the mix decides: at first, once the policy is proven, in charge."""
 
-TRIALS, TRYING = 3.0, 0.1
-"""Outcomes of a candidate that are wanted at least, and the share of the queries to get them."""
+FIRST_TRIALS, TRIALS, TRYING = 3.0, 8.0, 0.2
+"""Outcomes of a candidate that are wanted at least; those of one that may yet be the best; and the
+share of the queries to get them."""
+
+REACH = 2.0
+"""Deviations by which somebody may be better than what is thought after so few outcomes."""
 
 RISK = 4.0
 """Times what the cheapest costs that a trial may always cost, at most: who is he really?"""
@@ -64,7 +68,7 @@ class Safety:
         self.aim = aim
         self.standing = Standing()
         self.duel = Duel()
-        self.pending: dict[str, tuple[float, float, float]] = {}
+        self.pending: dict[str, tuple[float, float, float, float]] = {}
         self.flow = np.zeros(2)  # USD spent, weight
         self.seen = 0
         self.fund_usd = 0.0
@@ -118,24 +122,32 @@ class Safety:
         purse_usd: float,
         hopeful: Sequence[Estimate] = (),
         room_usd: float = math.inf,
+        price: float = 0.0,
     ) -> dict[str, float]:
         """The cheapest one that was hardly ever asked, if purse and exploring can pay for it.
 
-        What is expected of one that was never asked rests on list prices: it may be much dearer.
+        After its first trials that is one which a bad start may hide: at this `price` (quality per
+        USD) it may be worth as much as the best for all that is known. What is expected of one that
+        was never asked rests on list prices: it may be much dearer.
         While money would be left over, `hopeful` are those that may be the best: they are tried
         until what they cost is known, too, as long as there is room (`room_usd`) for the most that
         they may cost.
         """
-        tried = self.standing.asked[self.standing.rows([one.candidate for one in estimates])]
+        rows = self.standing.rows([one.candidate for one in estimates])
+        tried = self.standing.asked[rows]
         if not hopeful and tried.min() >= TRIALS:
             return {}
         limit_usd = max(purse_usd, RISK * min(one.cost_usd for one in estimates))
+        quality, cost = self.standing.means(rows)
+        worth = quality - max(price, 0.0) * cost
+        hidden = worth + REACH * SPREAD / np.sqrt(1.0 + tried) >= worth.max()
         fresh = []
-        for one, asked in zip(estimates, tried.tolist(), strict=True):
+        for one, missed, asked in zip(estimates, hidden.tolist(), tried.tolist(), strict=True):
+            wanted = asked < FIRST_TRIALS or (asked < TRIALS and missed)
             likely = one.cost_high_usd * (1.0 if asked else CAUTION) <= limit_usd
-            look = TRIALS <= asked < LOOKS and one in hopeful and one.cost_usd <= purse_usd
+            look = FIRST_TRIALS <= asked < LOOKS and one in hopeful and one.cost_usd <= purse_usd
             look = look and one.cost_high_usd * CAUTION <= room_usd
-            if one.cost_usd <= self.fund_usd and ((asked < TRIALS and likely) or look):
+            if one.cost_usd <= self.fund_usd and ((wanted and likely) or look):
                 fresh.append(one)
         return {min(fresh, key=lambda one: one.cost_usd).candidate: TRYING} if fresh else {}
 
@@ -156,7 +168,8 @@ class Safety:
         self.pending.pop(key, None)
         while len(self.pending) >= PENDING:
             self.pending.pop(next(iter(self.pending)))
-        self.pending[key] = (picked.propensity, *_contrast(picked, estimates, terms))
+        tried = sum(terms.trial.values())
+        self.pending[key] = (picked.propensity, *_contrast(picked, estimates, terms), tried)
 
     def _charge(self, first: Estimate, best: Estimate, terms: Terms, *, tried: bool) -> None:
         """What a choice costs more than the best value, and is expected to be worse, is on account.
@@ -183,12 +196,12 @@ class Safety:
         known = self.pending.pop(key, None)
         if known is None:
             return
-        propensity, expected, ratio = known
+        propensity, expected, ratio, tried = known
         self.standing.grade(estimate, quality, propensity)
         if math.isfinite(ratio):
             difference = expected + ratio * (quality - estimate.quality)
             # A decision of before the last hand-over may lie outside: it is let in cut short.
-            lowest, highest = -1.5 - 1.0 / self.share, 1.5 + 1.0 / (1.0 - self.share - TRYING)
+            lowest, highest = -1.5 - 1.0 / self.share, 1.5 + 1.0 / (1.0 - self.share - tried)
             self.duel.learn(min(max(difference, lowest), highest), lowest, highest)
 
     def forget(self, candidate: str, share: float) -> None:
@@ -197,7 +210,7 @@ class Safety:
 
     def save(self, name: str) -> dict[str, NDArray[np.generic]]:
         """The arrays under names that start with `name`."""
-        kept = np.array(list(self.pending.values()), dtype=np.float64).reshape(-1, 3)
+        kept = np.array(list(self.pending.values()), dtype=np.float64).reshape(-1, 4)
         mix = self._mix if self._mix is not None else Mix("", "", 0.0)
         return (
             self.standing.save(f"{name}.standing")
@@ -229,7 +242,8 @@ class Safety:
         keys = [str(key) for key in state[f"{name}.pending_keys"]]
         kept = np.array(state[f"{name}.pending"], dtype=np.float64).tolist()
         self.pending = {
-            key: (values[0], values[1], values[2]) for key, values in zip(keys, kept, strict=True)
+            key: (values[0], values[1], values[2], values[3])
+            for key, values in zip(keys, kept, strict=True)
         }
 
 

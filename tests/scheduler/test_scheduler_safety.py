@@ -91,7 +91,7 @@ def test_traffic_is_handed_to_the_mix_and_little_is_lost() -> None:
         quality = float(rng.random() < truth[name])
         scheduler.learn_one(spent(query, chosen, chosen.cost_usd, quality))
         qualities.append(quality)
-    assert np.mean(qualities[:500]) < 0.6
+    assert np.mean(qualities[:200]) < 0.65
     assert np.mean(qualities[-1500:]) > 0.8
 
 
@@ -207,6 +207,23 @@ def test_exploring_gives_away_no_more_quality_than_it_is_granted() -> None:
     assert lost[0.0] <= lost[0.05] <= granted
 
 
+def test_a_bad_start_hides_nobody() -> None:
+    """Who may yet be the best is tried eight times, who cannot be is tried three times."""
+    safety = Safety(Aim())
+    safety.fund_usd = 1.0
+    offers = (estimate("best", 0.9, 0.001), estimate("unlucky", 0.75, 0.001),
+              estimate("bad", 0.1, 0.001))  # fmt: skip
+    tries: dict[str, int] = {"best": 8, "unlucky": 0, "bad": 0}
+    safety.observe(offers, 0.0)
+    for _ in range(8):
+        safety.standing.ask("best")
+    while tried := safety.trial(offers, 0.01):
+        (name,) = tried
+        safety.standing.ask(name)
+        tries[name] += 1
+    assert tries == {"best": 8, "unlucky": 8, "bad": 3}
+
+
 def test_who_may_cost_tens_of_budgets_is_tried_only_where_there_is_room() -> None:
     """Money left over lets a dear candidate be tried, unless its worst case fills the window."""
     safety = Safety(Aim(usd_per_query=0.001))
@@ -215,11 +232,11 @@ def test_who_may_cost_tens_of_budgets_is_tried_only_where_there_is_room() -> Non
     safety.fund_usd = 1.0
     hopeful = offers[1:]
     most_usd = 1.5 * offers[1].cost_high_usd
-    for _ in range(3):
+    for _ in range(8):
         safety.standing.ask("small")
     assert safety.trial(offers, 0.011, hopeful, room_usd=1.0) == {}, "it was never asked"
     for _ in range(3):
         safety.standing.ask("large")
-    assert safety.trial(offers, 0.011, hopeful, room_usd=most_usd) == {"large": 0.1}
+    assert safety.trial(offers, 0.011, hopeful, room_usd=most_usd) == {"large": 0.2}
     assert safety.trial(offers, 0.011, hopeful, room_usd=0.9 * most_usd) == {}
     assert safety.trial(offers, 0.009, hopeful, room_usd=most_usd) == {}
