@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ PASSING_NAMES = ("Timeout", "ConnectionError", "ConnectError", "RateLimit", "Ove
 @contextmanager
 def provider(candidate: str) -> Iterator[None]:
     """Translate the errors of a call. Cancelling and interrupts are no errors and pass."""
+    outer = sys.exc_info()[1]
     try:
         yield
     except SLSError:
@@ -37,22 +39,23 @@ def provider(candidate: str) -> Iterator[None]:
         status = _status(error)
         told.passing = status in PASSING or (status is None and _sounds_passing(error))
         told.query_at_fault = status in AT_FAULT
-        _let_go(error)
+        _let_go(error, outer)
         raise told from error
 
 
-def _let_go(error: BaseException) -> None:
+def _let_go(error: BaseException, outer: BaseException | None) -> None:
     """Let go of what the frames that have ended hold: an open stream of the provider's, say.
 
     Left to the garbage collector, it is closed in the midst of another call of the same thread,
-    which waits for ever if that call holds the lock of the provider's connections.
+    which waits for ever if that call holds the lock of the provider's connections. What was being
+    handled already when the call began (`outer`) is none of our business.
     """
-    while True:
-        traceback.clear_frames(error.__traceback__)
-        earlier = error.__cause__ or error.__context__
-        if earlier is None:
-            return
-        error = earlier
+    one: BaseException | None = error
+    seen = {id(outer)}
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        traceback.clear_frames(one.__traceback__)
+        one = one.__cause__ or one.__context__
 
 
 def _status(error: Exception) -> int | None:

@@ -106,7 +106,8 @@ def _board(parts: Parts, flights: Flights, effect: Board | BoardNear) -> object:
 def _exact(parts: Parts, cache: Cache, effect: FindExact) -> CacheHit | CacheMiss | None:
     """A hit with its receipt, or a miss if the stored answer is to be weighed.
 
-    None while the database is away: a model can still be called.
+    None while the database is away, for a model can still be called; and where another answer is
+    believed, which may be stored nearby.
     """
     try:
         hit = cache.find_exact(effect.query, effect.decision_id)
@@ -118,7 +119,7 @@ def _exact(parts: Parts, cache: Cache, effect: FindExact) -> CacheHit | CacheMis
         return hit
     passed = overruled(parts, effect.query)
     if passed is not None and passed(hit.entry):
-        return None  # a better one may be near
+        return None
     found = doubted(parts, effect.query, hit)
     _noted(parts, effect.query, None, found)
     return found

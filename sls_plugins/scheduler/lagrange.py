@@ -181,8 +181,7 @@ def _worth(estimate: Estimate, terms: Terms) -> float:
 
 def _best(estimates: Sequence[Estimate], terms: Terms) -> Estimate:
     """The best value at this price, doubts aside."""
-    weight, price = terms.latency_weight, terms.price
-    worths = [value_of(one, weight) - price * one.cost_usd for one in estimates]
+    worths = [_worth(one, terms) for one in estimates]
     return estimates[worths.index(max(worths))]
 
 

@@ -22,7 +22,7 @@ UNPROVEN, PROVEN, HANDED = 0.01, 0.005, 0.8
 
 FIRST_TRIALS, TRIALS, TRYING = 3.0, 8.0, 0.2
 """Outcomes of a candidate that are wanted at least; those of one that may yet be the best; and the
-share of the queries to get them."""
+share of the queries that the mix leaves over to get them."""
 
 REACH = 2.0
 """Deviations by which somebody may be better than what is thought after so few outcomes."""
@@ -149,7 +149,9 @@ class Safety:
             look = look and one.cost_high_usd * CAUTION <= room_usd
             if one.cost_usd <= self.fund_usd and ((wanted and likely) or look):
                 fresh.append(one)
-        return {min(fresh, key=lambda one: one.cost_usd).candidate: TRYING} if fresh else {}
+        if not fresh:
+            return {}
+        return {min(fresh, key=lambda one: one.cost_usd).candidate: TRYING * (1.0 - self.share)}
 
     def chosen(
         self,
@@ -168,7 +170,7 @@ class Safety:
         self.pending.pop(key, None)
         while len(self.pending) >= PENDING:
             self.pending.pop(next(iter(self.pending)))
-        tried = sum(terms.trial.values())
+        tried = sum(terms.trial.values()) / (1.0 - terms.safe)
         self.pending[key] = (picked.propensity, *_contrast(picked, estimates, terms), tried)
 
     def _charge(self, first: Estimate, best: Estimate, terms: Terms, *, tried: bool) -> None:
@@ -201,7 +203,8 @@ class Safety:
         if math.isfinite(ratio):
             difference = expected + ratio * (quality - estimate.quality)
             # A decision of before the last hand-over may lie outside: it is let in cut short.
-            lowest, highest = -1.5 - 1.0 / self.share, 1.5 + 1.0 / (1.0 - self.share - tried)
+            lowest = -1.5 - 1.0 / self.share
+            highest = 1.5 + 1.0 / ((1.0 - self.share) * (1.0 - tried))
             self.duel.learn(min(max(difference, lowest), highest), lowest, highest)
 
     def forget(self, candidate: str, share: float) -> None:

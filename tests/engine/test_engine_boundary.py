@@ -34,3 +34,35 @@ def test_an_open_stream_is_let_go_of_when_its_reader_fails() -> None:
     finally:
         gc.enable()
     assert isinstance(told.value.__cause__, KeyError)
+
+
+def test_what_was_handled_before_the_call_is_left_alone() -> None:
+    """A program that asks for help while it handles an error keeps what it was doing."""
+    kept = []
+
+    def careful() -> Iterator[int]:
+        try:
+            {}[0]
+        except KeyError as error:
+            kept.append(error)
+            yield 1
+            yield 2
+
+    def call() -> None:
+        raise ValueError("busy") from None
+
+    work = careful()
+    assert next(work) == 1
+    try:
+        raise kept[0]
+    except KeyError:
+        with pytest.raises(ProviderError), provider("small"):
+            call()
+    assert next(work) == 2
+
+
+def test_an_error_that_names_itself_as_its_cause_is_translated() -> None:
+    """`raise error from error` is odd, and no reason to hang."""
+    with pytest.raises(ProviderError, match="busy"), provider("small"):
+        error = ValueError("busy")
+        raise error from error

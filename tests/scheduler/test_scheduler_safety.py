@@ -95,6 +95,27 @@ def test_traffic_is_handed_to_the_mix_and_little_is_lost() -> None:
     assert np.mean(qualities[-1500:]) > 0.8
 
 
+def test_somebody_new_is_tried_while_the_mix_is_in_charge() -> None:
+    """Trials leave the policy a share even then, so that one grade does not decide the duel."""
+    scheduler, rng = LagrangeScheduler(Aim(price=1.0), seed=1), np.random.default_rng(4)
+    offers = (estimate("good", 0.5, 0.001), estimate("bad", 0.8, 0.001))
+    truth = {"good": 0.9, "bad": 0.5, "new": 0.7}
+    propensities = []
+    for number in range(1500):
+        if number == 1200:
+            assert scheduler._safety.duel.handed
+            offers = (*offers, estimate("new", 0.7, 0.0009))
+        query = Query(text="Hello", id=str(number))
+        choice = scheduler.decide(query, offers, Purse(), number * 7919)
+        chosen = next(one for one in offers if one.candidate == choice.ranking[0])
+        quality = float(rng.random() < truth[chosen.candidate])
+        scheduler.learn_one(spent(query, chosen, chosen.cost_usd, quality))
+        propensities.append(choice.propensity)
+        assert scheduler._safety.duel.moments[1] < 1e5
+    assert scheduler._safety.standing.asked[scheduler._safety.standing.row("new")] >= 8
+    assert min(propensities) > 0.0
+
+
 def test_terms_give_the_choice_again() -> None:
     """Flattened terms come back equal, and with them the same ranking and propensity."""
     scenarios, rng = Scenarios(5), np.random.default_rng(5)
@@ -237,6 +258,8 @@ def test_who_may_cost_tens_of_budgets_is_tried_only_where_there_is_room() -> Non
     assert safety.trial(offers, 0.011, hopeful, room_usd=1.0) == {}, "it was never asked"
     for _ in range(3):
         safety.standing.ask("large")
-    assert safety.trial(offers, 0.011, hopeful, room_usd=most_usd) == {"large": 0.2}
+    assert safety.trial(offers, 0.011, hopeful, room_usd=most_usd) == pytest.approx(
+        {"large": 0.198}
+    )
     assert safety.trial(offers, 0.011, hopeful, room_usd=0.9 * most_usd) == {}
     assert safety.trial(offers, 0.009, hopeful, room_usd=most_usd) == {}
