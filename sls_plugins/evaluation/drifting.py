@@ -44,10 +44,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One query: who was chosen, and how good it was."""
+    """One query: who was chosen, how good it was, and what it cost."""
 
     candidate: str
     quality: float
+    cost_usd: float
 
 
 class DriftLoop:
@@ -119,7 +120,7 @@ class DriftLoop:
         candidate = next(one for one in self._candidates if one.name == name)
         outcome = self._changed(row.outcomes[name], name, change)
         bill = charge(outcome, candidate, row.prompt, lambda text: self.count(text).tokens)
-        self.steps.append(Step(name, outcome.score))
+        self.steps.append(Step(name, outcome.score, bill.cost_usd))
         line = Outcome(
             decision_id=str(number),
             query=query,
