@@ -19,13 +19,12 @@ from sls_plugins.errors import (
     NoCandidateLeft,
     SLSError,
 )
-from sls_plugins.flow.jobs import Job, stored_answer
+from sls_plugins.flow.jobs import Job
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.planned import Planned
 from sls_plugins.scheduler.batch import Plan, assign
 from sls_plugins.types import (
     Answer,
-    CacheMiss,
     Decision,
     Estimate,
 )
@@ -205,7 +204,7 @@ class Batch:
 
     def _serve(self, job: Job) -> None:
         """Serve a stored answer, unless it was taken out of the cache since it was planned."""
-        job.hit = stored_answer(self._parts, job.query, job.vector)
+        job.look_up(self._parts)
         if job.hit is not None:
             self._parts.log.add_hit(job.hit, job.query, job.vector)
             with self._parts.lock:
@@ -266,9 +265,11 @@ class Batch:
             task=job.query.task,
             ineligible=job.ineligible,
         )
-        miss = CacheMiss(why="not looked up again")
-        self._parts.log.add_decision(decision, job.query, job.vector, None)
-        return Planned(decision=decision, query=job.query, vector=job.vector, miss=miss)
+        made = Planned(decision=decision, query=job.query, vector=job.vector, miss=job.miss)
+        self._parts.log.add_decision(
+            decision, job.query, job.vector, made.nearest, job.miss.evidence
+        )
+        return made
 
 
 def _id_of(job: Job) -> str:

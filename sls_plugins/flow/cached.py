@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from sls_plugins.flow.effects import Effect, Encode, FindExact, FindNear, Finish, Grade
+from sls_plugins.flow.finding import near_hit
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.perform import perform
 from sls_plugins.flow.receipts import receipt_of
@@ -52,7 +53,7 @@ def keep(parts: Parts, query: Query, answer: Answer) -> str:
     vector: Vector = parts.encoder.encode([query.text])[0]
     kept = replace(answer, decision_id=decision_id)
     verdict = perform(parts, Grade(query, kept))
-    found = _found(parts, query, vector, decision_id)
+    found = near_hit(parts, query, vector, decision_id)  # also if only to check on it
     entry = found.entry if isinstance(found, CacheHit) else found.nearest
     nearest = (entry.id, found.similarity or 0.0) if entry else None
     receipt = receipt_of(parts, query, kept, "answered elsewhere, kept for the cache")
@@ -80,10 +81,3 @@ def keep(parts: Parts, query: Query, answer: Answer) -> str:
         )
     perform(parts, Finish(outcome, decision_id, kept))
     return decision_id
-
-
-def _found(parts: Parts, query: Query, vector: Vector, decision_id: str) -> CacheHit | CacheMiss:
-    """The neighbour that was not served, also if only to check on it."""
-    if parts.cache is None or not query.cacheable:
-        return CacheMiss(why="the cache is off for this query")
-    return parts.cache.find_near(query, vector, decision_id)

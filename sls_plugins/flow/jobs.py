@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from sls_plugins.errors import NoCandidateLeft, SLSError, UnknownDecisionError
+from sls_plugins.flow.finding import stored_answer
 from sls_plugins.flow.parts import Parts
 from sls_plugins.scheduler import eligible
-from sls_plugins.types import Answer, CacheHit, Estimate, OutcomeKind, Query, Vector
+from sls_plugins.types import Answer, CacheHit, CacheMiss, Estimate, OutcomeKind, Query, Vector
 
-__all__ = ["Job", "lay_out", "stored_answer"]
+__all__ = ["Job", "lay_out"]
 
 ATTEMPTS = 100
 """How often one call is tried in all runs of a batch."""
+
+NOT_LOOKED_UP = CacheMiss(why="not looked up")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -27,6 +30,7 @@ class Job:
     estimates: tuple[Estimate, ...]
     ineligible: tuple[tuple[str, str], ...]
     hit: CacheHit | None = None
+    miss: CacheMiss = NOT_LOOKED_UP
     failed: dict[str, str | Exception] = field(default_factory=dict)
     attempt: int = 0
     column: int = -1
@@ -40,6 +44,12 @@ class Job:
     def settled(self) -> bool:
         """Whether nothing more will come of it."""
         return self.answer is not None or self.error is not None
+
+    def look_up(self, parts: Parts) -> None:
+        """Find the stored answer, or the neighbour that a call will tell more of."""
+        found = stored_answer(parts, self.query, self.vector, parts.ids())
+        self.hit = found if isinstance(found, CacheHit) else None
+        self.miss = found if isinstance(found, CacheMiss) else NOT_LOOKED_UP
 
 
 def lay_out(parts: Parts, queries: Sequence[Query], name: str) -> list[Job]:
@@ -76,22 +86,10 @@ def _job(parts: Parts, query: Query, name: str, place: int) -> Job:
     )
     _take_over(parts, job)
     if not job.settled:
-        job.hit = stored_answer(parts, query, vector)
+        job.look_up(parts)
     if not job.settled and not estimates and job.hit is None:
         job.error = NoCandidateLeft(query.id, dict(ineligible))
     return job
-
-
-def stored_answer(parts: Parts, query: Query, vector: Vector) -> CacheHit | None:
-    """The stored answer that may be served, if any."""
-    if parts.cache is None or not query.cacheable:
-        return None
-    decision_id = parts.ids()
-    found = parts.cache.find_exact(query, decision_id)
-    if found is None:
-        near = parts.cache.find_near(query, vector, decision_id)
-        found = near if isinstance(near, CacheHit) else None
-    return found
 
 
 def _take_over(parts: Parts, job: Job) -> None:

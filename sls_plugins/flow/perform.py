@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 
 from sls_plugins.errors import NoCandidateLeft, StorageError
-from sls_plugins.flow.doubting import doubted, outvoted, overruled
+from sls_plugins.flow.doubting import doubted, outvoted
 from sls_plugins.flow.effects import (
     Board,
     BoardNear,
@@ -22,13 +22,13 @@ from sls_plugins.flow.effects import (
     Reserve,
     Serve,
 )
+from sls_plugins.flow.finding import exact_hit, near_hit
 from sls_plugins.flow.flights import Flights
 from sls_plugins.flow.judging import verdict
 from sls_plugins.flow.lines import log_outcome
 from sls_plugins.flow.parts import Parts
 from sls_plugins.flow.planned import Planned
 from sls_plugins.flow.receipts import overhear
-from sls_plugins.protocols import Cache
 from sls_plugins.scheduler import eligible
 from sls_plugins.types import (
     CACHE,
@@ -53,9 +53,9 @@ def perform(parts: Parts, effect: Effect) -> object:
         case Encode(text):
             result = parts.encoder.encode([text])[0]
         case FindExact() if parts.cache is not None:
-            result = _exact(parts, parts.cache, effect)
+            result = _exact(parts, effect)
         case FindNear() if parts.cache is not None:
-            result = _near(parts, parts.cache, effect)
+            result = _near(parts, effect)
         case Board() | BoardNear() if parts.flights is not None:
             result = _board(parts, parts.flights, effect)
         case Overhear() | Serve() | Later():
@@ -103,43 +103,21 @@ def _board(parts: Parts, flights: Flights, effect: Board | BoardNear) -> object:
     return flights.board_near(effect.flight, effect.vector, follows)
 
 
-def _exact(parts: Parts, cache: Cache, effect: FindExact) -> CacheHit | CacheMiss | None:
-    """A hit with its receipt, or a miss if the stored answer is to be weighed.
-
-    None while the database is away, for a model can still be called; and where another answer is
-    believed, which may be stored nearby.
-    """
-    try:
-        hit = cache.find_exact(effect.query, effect.decision_id)
-    except StorageError as error:
-        _log.error("the cache was not asked for %s: %s", effect.decision_id, error)
-        return None
-    if hit is None or not effect.weigh:
-        _noted(parts, effect.query, None, hit)
-        return hit
-    passed = overruled(parts, effect.query)
-    if passed is not None and passed(hit.entry):
-        return None
-    found = doubted(parts, effect.query, hit)
+def _exact(parts: Parts, effect: FindExact) -> CacheHit | CacheMiss | None:
+    """A hit with its receipt, or a miss if the stored answer is to be weighed."""
+    found: CacheHit | CacheMiss | None = exact_hit(parts, effect.query, effect.decision_id)
+    if effect.weigh and isinstance(found, CacheHit):
+        found = doubted(parts, effect.query, found)
     _noted(parts, effect.query, None, found)
     return found
 
 
-def _near(parts: Parts, cache: Cache, effect: FindNear) -> CacheHit | CacheMiss:
+def _near(parts: Parts, effect: FindNear) -> CacheHit | CacheMiss:
     """A hit with its receipt; or a miss, which may have an offer to be weighed."""
-    try:
-        found = cache.find_near(
-            effect.query,
-            effect.vector,
-            effect.decision_id,
-            audit=effect.audit,
-            passed=overruled(parts, effect.query),
-        )
-    except StorageError as error:
-        _log.error("the cache was not asked for %s: %s", effect.decision_id, error)
-        return CacheMiss(why="the database is away")
+    query, vector, decision_id = effect.query, effect.vector, effect.decision_id
+    found = near_hit(parts, query, vector, decision_id, audit=effect.audit)
     if effect.weigh and isinstance(found, CacheHit):
-        found = doubted(parts, effect.query, found)
+        found = doubted(parts, query, found)
     if effect.weigh and isinstance(found, CacheHit) and found.grey:
         evidence = replace(found.evidence or Evidence(), chance=1.0)  # if refused, truth comes out
         return CacheMiss(
@@ -150,7 +128,7 @@ def _near(parts: Parts, cache: Cache, effect: FindNear) -> CacheHit | CacheMiss:
             evidence=evidence,
             offer=found,
         )
-    _noted(parts, effect.query, effect.vector, found)
+    _noted(parts, query, vector, found)
     return found
 
 
@@ -203,9 +181,9 @@ def _decide(parts: Parts, effect: Decide) -> Planned | CacheHit:
         ineligible=tuple(ineligible),
         terms=choice.terms,
     )
-    nearest = (miss.nearest.id, miss.similarity or 0.0) if miss.nearest else None
-    parts.log.add_decision(decision, query, effect.vector, nearest, miss.evidence)
-    return Planned(decision=decision, query=query, vector=effect.vector, miss=miss)
+    planned = Planned(decision=decision, query=query, vector=effect.vector, miss=miss)
+    parts.log.add_decision(decision, query, effect.vector, planned.nearest, miss.evidence)
+    return planned
 
 
 def _finish(parts: Parts, effect: Finish) -> None:

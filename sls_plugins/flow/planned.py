@@ -18,9 +18,15 @@ class Planned:
     vector: Vector
     miss: CacheMiss
 
+    @property
+    def nearest(self) -> tuple[str, float] | None:
+        """Id and similarity of the stored answer that was refused, of which the call will tell."""
+        entry = self.miss.nearest
+        return None if entry is None else (entry.id, self.miss.similarity or 0.0)
+
     def outcome(self, kind: OutcomeKind, candidate: str, now_s: float) -> Outcome:
         """A line of the log about one candidate of this decision."""
-        nearest = self.miss.nearest
+        nearest_id, similarity = self.nearest or (None, None)
         return Outcome(
             decision_id=self.decision.id,
             query=self.query,
@@ -29,8 +35,8 @@ class Planned:
             kind=kind,
             estimate=self.decision.estimate_of(candidate),
             propensity=self.decision.propensity if candidate == self.decision.candidate else 1.0,
-            nearest_id=nearest.id if nearest else None,
-            nearest_similarity=self.miss.similarity,
+            nearest_id=nearest_id,
+            nearest_similarity=similarity,
             evidence=self.miss.evidence,
             created_s=now_s,
         )
