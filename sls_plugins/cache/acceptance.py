@@ -31,8 +31,8 @@ _BINS = 24
 _FAMILIES = 256
 _GATES = 4096
 _GUARDS = 4096
-_HOPE = 10.0
-"""Risks of so many times the limit may shrink while one waits."""
+_HOPE = 0.5
+"""Who is more likely right than wrong may be sure enough once others have been asked."""
 
 _LEAST_GUARD, _MOST_GUARD = -2.0, 4.5
 """Evidence against a guard: what a task must have at least; what is remembered at most."""
@@ -133,7 +133,7 @@ class Acceptance:
             return False
         if not self._is_open(_Place(_slot(family_of(pair.task), _FAMILIES), 0)):
             return False
-        return self._model.see(pair).risk <= _HOPE * self._rule.limit
+        return self._model.see(pair).risk <= _HOPE
 
     def note(self, pattern: str) -> None:
         """Take in the words of a query whose answer is fresh, its digits masked."""

@@ -106,3 +106,14 @@ def test_a_guard_falls_silent_and_gets_its_say_back() -> None:
     assert taught.acceptance.judge(vetoed).accepted
     teach(3, right=False)
     assert taught.acceptance.judge(vetoed).why == "guard: names_differ"
+
+
+def test_what_is_probably_right_may_hope_however_strict_the_bound() -> None:
+    """Waiting costs time, not errors: more answers that agree may make a likely one sure."""
+    taught = Taught(AcceptanceRule(max_error=0.01))
+    taught.until_accepted()
+    near = [(STORED, 0.8)] * 3
+    likely = pair_of(Query(text="explain a heap"), STORED, 0.8, evidence_of(near), {})
+    assert 0.1 < 1.0 - taught.acceptance.judge(likely).p_right < 0.5
+    assert not taught.acceptance.judge(likely).accepted
+    assert taught.acceptance.may_hope(likely)

@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -116,16 +116,26 @@ def _warm(engine: Engine, topics: int, advance: Advance) -> None:
 
 def _threads(engine: Engine, queries: Sequence[Query]) -> int:
     model = Model()
-    with ThreadPoolExecutor(len(queries)) as pool:
-        list(pool.map(lambda query: engine.answer(query, model.answer), queries))
+    _at_once(queries, lambda query: engine.answer(query, model.answer))
     return model.calls
 
 
 def _thread_streams(engine: Engine, queries: Sequence[Query]) -> int:
     model = Model()
-    with ThreadPoolExecutor(len(queries)) as pool:
-        list(pool.map(lambda query: list(engine.stream(query, model)), queries))
+    _at_once(queries, lambda query: list(engine.stream(query, model)))
     return model.calls
+
+
+def _at_once(queries: Sequence[Query], ask: Callable[[Query], object]) -> None:
+    """Every query in a thread of its own; none begins before all threads run."""
+    ready = threading.Barrier(len(queries))
+
+    def begin(query: Query) -> None:
+        ready.wait()
+        ask(query)
+
+    with ThreadPoolExecutor(len(queries)) as pool:
+        list(pool.map(begin, queries))
 
 
 def _tasks(engine: Engine, queries: Sequence[Query]) -> int:
