@@ -34,6 +34,9 @@ MODEST = 2.0
 FADE = 0.01
 """Share of the flow of money that is forgotten with every query."""
 
+PATIENCE = 0.004
+"""Mean quality given away, at most, to refill a bucket that is half as full as it should be."""
+
 SURE = 0.2
 """Share of the flow of a window's money that counts as spent as planned at first."""
 
@@ -143,12 +146,23 @@ class Pacer:
         if aim.price is not None:
             return aim.price
         if aim.usd_per_query is not None:
+            budget = aim.usd_per_query
             spent, planned = self.flow.tolist()
             excess = min(max(spent / max(planned, 1e-9), 1.0 / TRIM), TRIM)
-            return self.window.price_for_cost(self.rate_usd / excess)
+            paced = self.window.price_for_cost(self.rate_usd / excess)
+            return min(paced, self.window.price_for_quality(self._least_quality(budget)))
         if aim.target_quality is not None:
             return self.window.price_for_quality(aim.target_quality + self.owed / HORIZON)
         return self.window.price_for_quality(self.window.best_quality - THRIFT)
+
+    def _least_quality(self, budget: float) -> float:
+        """Mean quality below which no price is to push: what just the refill buys, less a little.
+
+        How little depends on how empty the bucket is; nothing is refused when it is empty.
+        """
+        empty = min(max(1.0 - self.level / (SETPOINT * DEPTH * budget), 0.0), 1.0)
+        lost = PATIENCE * empty / (1.0 - empty) if empty < 1.0 else 1.0
+        return self.window.quality_for_cost(REFILL * budget) - lost
 
     def charge(self, key: str, usd: float) -> None:
         """Hold the expected cost of a decision until the real one is known."""

@@ -15,7 +15,9 @@ from sls_plugins.scheduler.selection import Picked, Terms, value_of
 from sls_plugins.scheduler.standing import Mix, Standing
 from sls_plugins.types import Estimate, State
 
-__all__ = ["Safety"]
+__all__ = ["Safety", "surprise"]
+
+Floats = NDArray[np.float64]
 
 UNPROVEN, PROVEN, HANDED = 0.01, 0.005, 0.8
 """Share of the queries that the mix decides: at first, once the policy is proven, in charge."""
@@ -24,8 +26,11 @@ FIRST_TRIALS, TRIALS, TRYING = 3.0, 8.0, 0.2
 """Outcomes of a candidate that are wanted at least; those of one that may yet be the best; and the
 share of the queries that the mix leaves over to get them."""
 
+STEADY = 200.0
+"""Queries after which the tries of such a one grow with the root of the queries seen."""
+
 REACH = 2.0
-"""Deviations by which somebody may be better than what is thought after so few outcomes."""
+"""Nats by which few outcomes may speak against somebody who may yet be better: one in seven."""
 
 RISK = 4.0
 """Times what the cheapest costs that a trial may always cost, at most: who is he really?"""
@@ -135,17 +140,20 @@ class Safety:
         """
         rows = self.standing.rows([one.candidate for one in estimates])
         tried = self.standing.asked[rows]
-        if not hopeful and tried.min() >= TRIALS:
+        trials = TRIALS * max(1.0, math.sqrt(self.seen / STEADY))
+        if not hopeful and tried.min() >= trials:
             return {}
         limit_usd = max(purse_usd, RISK * min(one.cost_usd for one in estimates))
         quality, cost = self.standing.means(rows)
-        worth = quality - max(price, 0.0) * cost
-        hidden = worth + REACH * SPREAD / np.sqrt(1.0 + tried) >= worth.max()
+        charge = max(price, 0.0) * cost
+        needed = float((quality - charge).max()) + charge
+        hidden = surprise(quality, needed) * (1.0 + tried) <= REACH
         fresh = []
         for one, missed, asked in zip(estimates, hidden.tolist(), tried.tolist(), strict=True):
-            wanted = asked < FIRST_TRIALS or (asked < TRIALS and missed)
+            wanted = asked < FIRST_TRIALS or (asked < trials and missed)
             likely = one.cost_high_usd * (1.0 if asked else CAUTION) <= limit_usd
-            look = FIRST_TRIALS <= asked < LOOKS and one in hopeful and one.cost_usd <= purse_usd
+            look = missed and FIRST_TRIALS <= asked < LOOKS and one in hopeful
+            look = look and one.cost_usd <= purse_usd
             look = look and one.cost_high_usd * CAUTION <= room_usd
             if one.cost_usd <= self.fund_usd and ((wanted and likely) or look):
                 fresh.append(one)
@@ -184,7 +192,8 @@ class Safety:
         self.fund_usd = min(self.fund_usd + income_usd - more, SAVING * income_usd)
         explored = tried and first.candidate != best.candidate
         weight = terms.latency_weight
-        worse = max(0.0, value_of(best, weight) - value_of(first, weight)) * explored
+        saved = max(terms.price, 0.0) * max(0.0, best.cost_usd - first.cost_usd)
+        worse = max(0.0, value_of(best, weight) - value_of(first, weight) - saved) * explored
         credit = self.credit + self.aim.exploration * GRANT - worse
         self.credit = min(max(credit, -CREDIT), CREDIT)
         self.account += (1.0, explored, more * explored, first.cost_usd)
@@ -248,6 +257,17 @@ class Safety:
             key: (values[0], values[1], values[2], values[3])
             for key, values in zip(keys, kept, strict=True)
         }
+
+
+def surprise(seen: Floats, real: Floats) -> Floats:
+    """Nats by which a mean of `seen` (0…1) speaks, per outcome, against a `real` one or more.
+
+    Of Bernoulli's distribution, which no other between 0 and 1 exceeds; infinite above 1.
+    """
+    seen = np.clip(seen, 1e-6, 1.0 - 1e-6)
+    inside = np.clip(real, seen, 1.0 - 1e-9)
+    nats = seen * np.log(seen / inside) + (1.0 - seen) * np.log((1.0 - seen) / (1.0 - inside))
+    return np.where(real > 1.0, np.inf, nats)
 
 
 def _contrast(picked: Picked, estimates: Sequence[Estimate], terms: Terms) -> tuple[float, float]:

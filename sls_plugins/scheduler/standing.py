@@ -96,7 +96,8 @@ class Standing:
 
     def ask(self, name: str) -> None:
         """A candidate was chosen."""
-        self.asked[self.row(name)] += 1.0
+        row = self.row(name)  # may grow the array
+        self.asked[row] += 1.0
 
     def forget(self, name: str, share: float) -> None:
         """Let a share of what is known of a candidate count no longer."""

@@ -89,6 +89,11 @@ class Window:
             return float(self._slopes[taken])
         return float(self._slopes[-1]) - 1e-9 if taken > self._rising else FREE
 
+    def quality_for_cost(self, usd: float) -> float:
+        """Average quality of the remembered queries where they cost at most `usd` on average."""
+        taken = int(np.searchsorted(self._costs, usd, side="right")) - 1
+        return float(self._qualities[min(max(taken, 0), self._rising)])
+
     def price_for_quality(self, quality: float) -> float:
         """The highest price at which they bring at least `quality` on average."""
         rising = self._qualities[: self._rising + 1]

@@ -7,11 +7,12 @@ import itertools
 import numpy as np
 import pytest
 
-from sls_plugins.scheduler import eligible
+from sls_plugins.scheduler import Aim, eligible
 from sls_plugins.scheduler.exploration import curiosity
 from sls_plugins.scheduler.frontier import hull_of
+from sls_plugins.scheduler.pacing import Pacer
 from sls_plugins.scheduler.window import Window
-from sls_plugins.types import Candidate, Query
+from sls_plugins.types import Candidate, Purse, Query
 
 CANDIDATES = (
     Candidate(name="small", context_window=1000, max_output_tokens=200),
@@ -82,6 +83,9 @@ def test_window_solves_the_knapsack() -> None:
 
     for budget in np.linspace(at(1e9)[0], at(0.0)[0], 5):
         assert budget - 0.03 <= at(window.price_for_cost(budget))[0] <= budget + 1e-9
+        assert window.quality_for_cost(budget) == pytest.approx(
+            at(window.price_for_cost(budget))[1], abs=0.02
+        )
     for quality in (0.5, 0.6, 0.7):
         price = window.price_for_quality(quality)
         assert at(price * 0.999)[1] >= quality - 1e-9
@@ -116,3 +120,17 @@ def test_curiosity_wanes_with_what_is_known_of_a_candidate() -> None:
     """The more outcomes of a candidate there are, the less of its doubt is explored."""
     shares = curiosity(np.array([0.0, 200.0, 2000.0])).tolist()
     assert 0.5 > shares[0] > shares[1] > shares[2] > 0.01
+
+
+def test_a_bucket_half_full_is_not_filled_at_any_price() -> None:
+    """Where saving costs much quality the price waits until the bucket is nearly empty."""
+    pacer, rng = Pacer(Aim(usd_per_query=1.0)), np.random.default_rng(3)
+    for quality in (0.9 + 0.02 * rng.random(300)).tolist():
+        pacer.observe(hull_of([0.5, quality, 0.93], [0.5, 0.97, 2.0]), Purse())
+    prices = {}
+    for level in (10.0, 8.0, 5.0, 1.0, -5.0):
+        pacer.level = level
+        prices[level] = pacer.price()
+    assert 0.0 < prices[10.0] < prices[8.0] <= prices[5.0] < 0.05
+    assert prices[-5.0] > 0.8
+    assert prices[5.0] <= prices[1.0] <= prices[-5.0]

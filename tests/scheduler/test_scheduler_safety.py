@@ -8,7 +8,7 @@ import pytest
 from sls_plugins.scheduler import Aim, LagrangeScheduler
 from sls_plugins.scheduler.duel import ALARM, Duel
 from sls_plugins.scheduler.exploration import Scenarios
-from sls_plugins.scheduler.safety import Safety
+from sls_plugins.scheduler.safety import Safety, surprise
 from sls_plugins.scheduler.selection import Terms, pick, terms_of
 from sls_plugins.scheduler.standing import Mix, Standing
 from sls_plugins.testing.contracts.scheduler import estimate, spent
@@ -229,20 +229,34 @@ def test_exploring_gives_away_no_more_quality_than_it_is_granted() -> None:
 
 
 def test_a_bad_start_hides_nobody() -> None:
-    """Who may yet be the best is tried eight times, who cannot be is tried three times."""
+    """Who may yet be the best is tried eight times, and slowly more; who cannot be, three times."""
     safety = Safety(Aim())
-    safety.fund_usd = 1.0
-    offers = (estimate("best", 0.9, 0.001), estimate("unlucky", 0.75, 0.001),
+    offers = (estimate("best", 0.9, 0.001), estimate("unlucky", 0.8, 0.001),
               estimate("bad", 0.1, 0.001))  # fmt: skip
-    tries: dict[str, int] = {"best": 8, "unlucky": 0, "bad": 0}
-    safety.observe(offers, 0.0)
-    for _ in range(8):
+    tries: dict[str, int] = {"best": 50, "unlucky": 0, "bad": 0}
+    for _ in range(50):
         safety.standing.ask("best")
-    while tried := safety.trial(offers, 0.01):
-        (name,) = tried
-        safety.standing.ask(name)
-        tries[name] += 1
-    assert tries == {"best": 8, "unlucky": 8, "bad": 3}
+    for queries, most in ((1, 8), (1800, 24)):
+        safety.seen, safety.fund_usd = queries - 1, 1.0
+        safety.observe(offers, 0.0)
+        while tried := safety.trial(offers, 0.01):
+            (name,) = tried
+            safety.standing.ask(name)
+            tries[name] += 1
+        assert tries == {"best": 50, "unlucky": most, "bad": 3}
+
+
+def test_exploring_the_cheap_is_charged_less_what_it_saves() -> None:
+    """Quality given up for money that buys as much elsewhere is not given away."""
+    offers = (estimate("small", 0.5, 0.1), estimate("large", 0.9, 0.9))
+    left = {}
+    for price in (0.4, 0.0):
+        terms = Terms(price=price, purse_usd=9.0, trial={"small": 1.0})
+        safety = Safety(Aim(price=price, exploration=0.0))
+        picked = pick(offers, terms, SCENARIOS, 1)
+        safety.chosen("1", picked, offers, offers[1], terms)
+        left[price] = safety.credit
+    assert left == pytest.approx({0.4: 2.0 - (0.4 - 0.4 * 0.8), 0.0: 2.0 - 0.4})
 
 
 def test_who_may_cost_tens_of_budgets_is_tried_only_where_there_is_room() -> None:
@@ -263,3 +277,21 @@ def test_who_may_cost_tens_of_budgets_is_tried_only_where_there_is_room() -> Non
     )
     assert safety.trial(offers, 0.011, hopeful, room_usd=0.9 * most_usd) == {}
     assert safety.trial(offers, 0.009, hopeful, room_usd=most_usd) == {}
+    few, cheap = offers[0], Safety(Aim(usd_per_query=0.001))
+    cheap.fund_usd = 1.0
+    cheap.observe(offers, 0.0)
+    for name in ("small", "large"):
+        for _ in range(9):
+            cheap.standing.ask(name)
+    for _ in range(9):
+        cheap.standing.grade(few, 0.0, 1.0)
+    named = cheap.trial(offers, 0.02, offers, room_usd=1.0)
+    assert set(named) == {"large"}, "cheap, and beyond doubt not the best"
+
+
+def test_surprise_is_what_outcomes_speak_against_somebody() -> None:
+    """Nothing if as much was seen, more the farther it is away, and no end of it above 1."""
+    found = surprise(np.full(4, 0.5), np.array([0.4, 0.6, 0.9, 1.1]))
+    assert found[0] == pytest.approx(0.0)
+    assert found[1] == pytest.approx(0.5 * np.log(0.5 / 0.6) + 0.5 * np.log(0.5 / 0.4))
+    assert found[1] < found[2] < found[3] == np.inf
