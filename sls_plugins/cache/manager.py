@@ -43,6 +43,7 @@ class _Offer:
     similarity: float
     verdict: Verdict
     evidence: Evidence | None = None
+    exact: bool = False
 
 
 class SemanticCache:
@@ -84,7 +85,7 @@ class SemanticCache:
             return None
         doubtless = (row.good + 0.95) / (row.good + row.bad + 1.0)
         verdict = Verdict(accepted=True, p_right=doubtless, why="the same text")
-        offer = _Offer(entry=row, similarity=1.0, verdict=verdict)
+        offer = _Offer(entry=row, similarity=1.0, verdict=verdict, exact=True)
         return self._hit(query, decision_id, offer)
 
     def find_near(
@@ -260,7 +261,7 @@ class SemanticCache:
 
     def _hit(self, query: Query, decision_id: str, offer: _Offer) -> CacheHit:
         self._holdings.touch(offer.entry.id)
-        exact = offer.entry.key == key_of(query)
+        exact = offer.exact or offer.entry.key == key_of(query)
         return CacheHit(
             id=decision_id,
             query_id=query.id,

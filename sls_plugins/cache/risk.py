@@ -75,8 +75,8 @@ class RiskModel:
         values = np.array((*pair.values, agreed / 2 - 1, differed / 2 - 1, *rarity, *alike))
         task = slot_of(pair.task, _TASKS)
         weights = self._state["weights"] + self._state["task_weights"][task]
-        doubt = float(values @ self._state["covariance"] @ values)
-        risk = _sigmoid(-float(weights @ values) / math.sqrt(1.0 + math.pi * doubt / 8.0))
+        doubt = float(self._state["covariance"].dot(values).dot(values))
+        risk = _sigmoid(-float(weights.dot(values)) / math.sqrt(1.0 + math.pi * doubt / 8.0))
         risk = (_CELL_STRENGTH * risk + unlike) / (_CELL_STRENGTH + seen)
         return Risk(values=values, cell=cell, task=task, risk=risk)
 

@@ -177,6 +177,7 @@ class SqlEntryStore:
             if entry is not None:  # it may have gone between two reads
                 if (good, bad, expires_s) != (entry.good, entry.bad, entry.expires_s):
                     entry = replace(entry, good=good, bad=bad, expires_s=expires_s)
+                    self._memo.put(entry)
                 whole[entry_id] = entry
         return whole
 
