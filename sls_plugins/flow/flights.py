@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from sls_plugins.cache.keys import key_of, space_of
+from sls_plugins.flow.patience import Patience
 from sls_plugins.types import Answer, Query, Space, Vector
 
 __all__ = ["Flight", "Flights", "Landed", "Landing", "Leader"]
@@ -119,6 +120,7 @@ class Flights:
         self._by_key: dict[tuple[Space, str], Flight] = {}
         self._by_space: dict[Space, list[Flight]] = {}
         self._landed: OrderedDict[Space, tuple[int, Flight]] = OrderedDict()
+        self._patience = Patience()
         self._lock = threading.Lock()
 
     def board(self, query: Query) -> tuple[Flight, bool]:
@@ -134,7 +136,8 @@ class Flights:
         """A flight near enough to wait for, else None: then others may wait for this one.
 
         `follows(query, similarity, agreeing)` says whether that query's answer may serve if so many
-        agree on it. Waiting for one that serves only then costs time, and saves a crowd's calls.
+        agree on it. Waiting for one that serves only then costs time, and saves a crowd's calls;
+        it is done where it has been worth while (`waited`).
         """
         with self._lock:
             others = self._by_space.setdefault(mine.space, [])
@@ -148,11 +151,19 @@ class Flights:
             )
             for agreeing in (_ALONE, _HOPED):
                 for similarity, at in near[:_LOOKED_AT]:
-                    if follows(others[at].query, similarity, agreeing):
+                    if not follows(others[at].query, similarity, agreeing):
+                        continue
+                    if agreeing == _ALONE or self._patience.allows(mine.space):
                         return Leader(others[at], serves=agreeing == _ALONE)
+                    break
             mine.vector = vector
             others.append(mine)
         return None
+
+    def waited(self, space: Space, *, served: bool) -> None:
+        """Somebody waited for a call that may not serve, and was served or not."""
+        with self._lock:
+            self._patience.learn(space, served=served)
 
     def land(self, flight: Flight, landing: Landing) -> None:
         """The call has ended: tell those who wait."""

@@ -38,12 +38,14 @@ Together: TypeAlias = Generator[Effect, Any, Found]
 class Boarding:
     """The flight that a request leads, if any, and how it ends unless something goes wrong.
 
-    `waited` is the last flight of its space that has landed since it came.
+    `waited` is the last flight of its space that has landed since it came; `hoped` says that it has
+    waited for a call whose answer might not serve.
     """
 
     flight: Flight | None = None
     landing: Landing = Landing.FAILED
     waited: Flight | None = None
+    hoped: bool = False
 
 
 def landing_of(outcome: Outcome, answer: Answer) -> Landing:
@@ -70,6 +72,8 @@ def plan_together(parts: Parts, query: Query, boarding: Boarding) -> Together:
         if found is None:
             boarding.waited = parts.flights.landed_since(space_of(query), landings)
             near = yield from _alike(parts, query, vector, decision_id, boarding)
+        if boarding.hoped:
+            parts.flights.waited(space_of(query), served=isinstance(near, CacheHit))
         found = (
             near
             if not isinstance(near, CacheMiss)
@@ -143,6 +147,7 @@ def _alike(
             break
         landed: Landed = yield Follow(leader.flight, decision_id, listens=leader.serves)
         boarding.waited, boarding.flight.checked = leader.flight, True
+        boarding.hoped = boarding.hoped or not leader.serves
         if landed.heard is not None:
             found = yield FindNear(query, vector, decision_id, audit=False)
             if isinstance(found, CacheHit):

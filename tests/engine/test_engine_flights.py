@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sls_plugins import Answer, Candidate, Query, Source
+from sls_plugins import Answer, Candidate, Engine, Query, Source
 from sls_plugins.errors import NoCandidateLeft
 from sls_plugins.flow.flights import Flights, Landing, Leader
 
@@ -138,6 +138,69 @@ def test_some_wait_for_an_answer_that_more_must_agree_with():
     sure = board("three", lambda *_: True)
     assert sure is not None
     assert sure.serves
+
+
+def test_hopeful_waits_end_where_they_are_in_vain():
+    """Where those who waited had to call after all, nobody waits in hope; later it is tried again.
+
+    What serves alone is waited for all the same, and other spaces are not concerned.
+    """
+    flights, vector = Flights(30.0), np.array((1.0, 0.0), dtype=np.float32)
+
+    def board(text: str, follows, tenant: str = "a") -> Leader | None:
+        flight, _ = flights.board(Query(text=text, tenant=tenant))
+        leader = flights.board_near(flight, vector, follows)
+        flights.land(flight, Landing.KEPT)
+        return leader
+
+    def hopeful(_query: Query, _similarity: float, agreeing: int) -> bool:
+        return agreeing > 1
+
+    for tenant in ("a", "b"):
+        leads, _ = flights.board(Query(text="the first", tenant=tenant))
+        flights.board_near(leads, vector, lambda *_: False)
+    space = flights.board(Query(text="the first", tenant="a"))[0].space
+    vain = 0
+    while board(f"one of {vain}", hopeful) is not None:
+        flights.waited(space, served=False)
+        vain += 1
+        assert vain < 20
+    assert vain > 3
+    assert board("sure", lambda *_: True) is not None
+    assert board("elsewhere", hopeful, "b") is not None
+    assert any(board(f"again {number}", hopeful) is not None for number in range(100))
+    flights.waited(space, served=True)
+    assert board("worth while", hopeful) is not None
+
+
+class Hopeful:
+    """A cache to which every answer on its way is one that more must agree with."""
+
+    def __init__(self, cache) -> None:
+        self._cache = cache
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._cache, name)
+
+    def follows(self, query: Query, leader: Query, similarity: float, agreeing: int) -> bool:
+        return agreeing > 1
+
+
+def test_a_crowd_that_waited_in_vain_calls_side_by_side_the_next_time(make_engine):
+    """Everybody who waited for the first crowd's calls had to call after all."""
+    made = make_engine()
+    engine = Engine(replace(made.parts, cache=Hopeful(made.parts.cache)))
+
+    def crowd(word: str) -> list[Query]:
+        return [Query(text=f"{word} number {number}") for number in range(CROWD)]
+
+    first = Calls()
+    together(engine, crowd("first"), first, lambda: followers(engine) == CROWD - 1)
+    assert len(first.heard) == CROWD
+
+    second = Calls()
+    together(engine, crowd("second"), second, lambda: len(second.heard) == CROWD)
+    assert len(second.heard) == CROWD
 
 
 def test_the_last_landing_of_a_space_is_known():
