@@ -14,8 +14,12 @@ __all__ = ["Trust"]
 PLACES = 1024
 """Places that are remembered at most."""
 
-FEW, ELSEWHERE = 3.0, 20.0
-"""Agreements by chance set against those seen; those of all places that a place borrows."""
+SHARED, OWN_WORDS = (1.0, 0.5, 0.25), (0.1, 0.02)
+"""Agreements seen, of those expected, where right answers are alike: all, or fewer as candidates
+are worse than they are thought to be; and where each is put in words of its own."""
+
+BORROWED = (0.2, 0.9)
+"""The bounds within which agreement elsewhere tells of a place of which nothing was seen."""
 
 FIRST, LEAST, MOST = 0.7, 0.5, 0.99
 """Trust in votes at first; the bounds within which grades seen elsewhere may move it."""
@@ -44,12 +48,13 @@ class Trust:
         alike, expected, with_votes, without = self._all
         better = min(max(without - with_votes, _odds(LEAST)), _odds(MOST))
         seen = self._places.get(place)
-        share = alike / (expected + FEW)
+        share = _alike(alike, expected, FIRST)
         if seen is not None:
             alike, expected, with_votes, without = seen
-            share = (alike + ELSEWHERE * share) / (expected + ELSEWHERE)
+            low, high = BORROWED
+            share = _alike(alike, expected, min(max(share, low), high))
             better = min(max(better + without - with_votes, -50.0), 50.0)
-        return min(1.0, share) / (1.0 + math.exp(-better))
+        return share / (1.0 + math.exp(-better))
 
     def voted(self, place: int, alike: float, expected: float) -> None:
         """Two candidates answered to one pattern: how far alike; how far that was expected."""
@@ -87,6 +92,20 @@ class Trust:
         sums = state[f"{name}.sums"].tolist()
         places = state[f"{name}.places"].tolist()
         self._places = {int(place): own for place, own in zip(places, sums, strict=True)}
+
+
+def _alike(seen: float, expected: float, prior: float) -> float:
+    """P(right answers are alike), by how many agreements were seen and expected (Poisson).
+
+    Candidates that are worse than expected agree less often; that is no sign of words of their own,
+    which hardly ever agree.
+    """
+    if expected <= 0.0:
+        return prior
+    logs = [[seen * math.log(one) - one * expected for one in of] for of in (SHARED, OWN_WORDS)]
+    top = max(max(one) for one in logs)
+    yes, no = (sum(math.exp(log - top) for log in one) / len(one) for one in logs)
+    return prior * yes / (prior * yes + (1.0 - prior) * no)
 
 
 def _odds(share: float) -> float:

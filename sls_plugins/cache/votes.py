@@ -84,6 +84,17 @@ class Case:
             self.posterior = {answer: power / total for answer, power in powers.items()}
         return self.posterior
 
+    def alone(self, answer: int) -> float | None:
+        """P(this answer is right) by its own grades, whatever others said; None if it has none."""
+        if answer not in self.grades:
+            return None
+        good, bad = self.grades[answer]
+        votes = [vote.expected for vote in self.votes.values() if answer in vote.said]
+        expected = max(votes, default=0.5)
+        told = (good - bad) * math.log(SURE / (1.0 - SURE))
+        odds = math.log(expected / (1.0 - expected)) + min(max(told, -50.0), 50.0)
+        return 1.0 / (1.0 + math.exp(-odds))
+
     def _if_right(self, answer: int, votes: list[float]) -> float:
         """Logarithm of how likely these votes and grades are for a right answer."""
         good, bad = self.grades.get(answer, (0.0, 0.0))

@@ -73,12 +73,18 @@ class Witnesses:
         return self._trust.level(_place_of(query))
 
     def believe(self, query: Query, entry: CacheEntry) -> Belief | None:
-        """What is thought of a stored answer to this query; None if votes tell nothing of it."""
+        """What is thought of a stored answer to this query; None if votes tell nothing of it.
+
+        Where they do not, its own grades still tell.
+        """
         case, trust = self._cases.get(_case_of(query)), self.trust(query)
-        if case is None or trust < ENOUGH:
+        if case is None:
             return None
         case.looks += 1
         answer = _name(entry.answer.text)
+        if trust < ENOUGH:
+            alone = case.alone(answer)
+            return None if alone is None else Belief(right=alone, worth=0.0)
         chances = case.chances()
         if answer not in chances:
             return None
@@ -140,6 +146,7 @@ class Witnesses:
                 self._grade(known, outcome.quality, min(1.0, outcome.weight), from_cache=from_cache)
 
     def _vote(self, outcome: Outcome) -> None:
+        """Who repeats an answer says nothing new, else hard patterns would count most."""
         if outcome.estimate is None or not outcome.answer_text:
             return
         place, answer = _place_of(outcome.query), _name(outcome.answer_text)
@@ -148,8 +155,9 @@ class Witnesses:
         while len(self._cases) > PATTERNS:
             del self._cases[next(iter(self._cases))]
         expected = min(max(outcome.estimate.quality, LEAST), 1.0 - LEAST)
+        mine = case.votes.get(outcome.candidate)
         others = [vote for name, vote in case.votes.items() if name != outcome.candidate]
-        for other in others:
+        for other in others if mine is None or answer not in mine.said else ():
             alike = dict(other.shares()).get(answer, 0.0)
             self._trust.voted(place, alike, expected * other.expected)
         told = bool(others or case.grades)

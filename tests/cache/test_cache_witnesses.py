@@ -152,6 +152,52 @@ def test_where_answers_depend_on_the_digits_votes_tell_nothing() -> None:
     assert witnesses.trust(said(0, "one", "").query) > 0.4
 
 
+def test_votes_are_heard_from_the_beginning() -> None:
+    """Before anybody could agree with anybody, a stored answer is worth a second opinion."""
+    witnesses = Witnesses()
+    witnesses.learn_one(said(0, "one", "a template"))
+    found = believed(witnesses, "a template")
+    assert found is not None
+    assert found.worth > 0.0
+
+
+def test_candidates_worse_than_expected_are_still_heard() -> None:
+    """A third of the agreement that was expected is no sign that right answers are not alike."""
+    witnesses = Witnesses()
+    for number in range(60):
+        query = Query(text=f"{'word ' * number} closed", task="logs")
+        for name in ("one", "other"):
+            text = f"template {number}" if number % 6 == 0 else f"{name} {number}"
+            witnesses.learn_one(replaced(said(number, name, text), query))
+    assert witnesses.trust(said(0, "one", "").query) > 0.5
+
+
+def test_who_repeats_an_answer_says_nothing_new_about_votes() -> None:
+    """A hard pattern about which two disagree again and again counts once."""
+    witnesses = acquainted()
+    for name in ("one", "other"):
+        witnesses.learn_one(said(0, name, f"as {name} says"))
+    trusted = witnesses.trust(said(0, "one", "").query)
+    for number in range(200):
+        name = ("one", "other")[number % 2]
+        witnesses.learn_one(said(number, name, f"as {name} says"))
+    assert witnesses.trust(said(0, "one", "").query) == trusted
+
+
+def test_an_answer_graded_bad_is_not_believed_where_votes_tell_nothing() -> None:
+    """Its own grades count all the same; of one that nobody graded nothing is said."""
+    witnesses = Witnesses()
+    for number in range(60):
+        witnesses.learn_one(said(number, f"candidate {number % 3}", f"in words of mine {number}"))
+    for number, quality in ((58, 0.0), (59, 1.0)):
+        name = f"candidate {number % 3}"
+        line = said(number, name, f"in words of mine {number}", quality=quality)
+        witnesses.learn_one(line)
+    assert right(witnesses, "in words of mine 58") < 0.1
+    assert right(witnesses, "in words of mine 59") > 0.9
+    assert believed(witnesses, "in words of mine 50") is None
+
+
 def test_a_fresh_answer_is_outvoted_by_one_that_is_probably_right() -> None:
     """Two that agree outvote a third; alone nobody is outvoted."""
     witnesses = acquainted()
