@@ -14,7 +14,16 @@ from sls_plugins.scheduler.exploration import Explored, Scenarios
 from sls_plugins.scheduler.frontier import Hull, hull_of
 from sls_plugins.scheduler.pacing import Pacer
 from sls_plugins.scheduler.safety import Safety
-from sls_plugins.scheduler.selection import Picked, Terms, credible, pick, value_of, within
+from sls_plugins.scheduler.selection import (
+    Picked,
+    Terms,
+    best_payable,
+    credible,
+    pick,
+    value_of,
+    within,
+    worth_of,
+)
 from sls_plugins.types import CACHE, Estimate, Outcome, OutcomeKind, Purse, Query, Source, State
 
 __all__ = ["LagrangeScheduler", "make"]
@@ -54,12 +63,13 @@ class LagrangeScheduler:
         payable = within(allowed, left)[0] or allowed
         terms = self._terms(query, payable, left, doubt)
         best = _best(self._free(payable), terms)
-        if stored and _worth(stored[0], terms) >= _worth(best, terms):
+        if stored and worth_of(stored[0], terms) >= worth_of(best, terms):
             return _reused(stored[0], models, terms)
         picked = pick(payable, terms, self._scenarios, seed)
         first = picked.ranking[0]
         self._pacer.charge(query.id, first.cost_usd)
-        self._safety.chosen(query.id, picked, payable, best, terms)
+        usual = best_payable(self._free(payable), terms)
+        self._safety.chosen(query.id, picked, payable, usual, terms)
         return Choice(
             ranking=tuple(one.candidate for one in picked.ranking),
             propensity=picked.propensity,
@@ -100,7 +110,7 @@ class LagrangeScheduler:
             deadline_s=min((s for s in deadlines if s is not None), default=math.inf),
             safe=self._safety.share if mix else 0.0,
             scenarios=self.seed,
-            curiosity=self._safety.curiosity(names),
+            curiosity=self._safety.curiosity(free, price),
             mix=mix,
             doubt=doubt if price < 0.0 else {},
             trial=self._safety.trial(free, purse_usd, hopeful, self._pacer.room_usd, price),
@@ -174,14 +184,9 @@ class LagrangeScheduler:
             self._held = {str(name): share for name, share in held}
 
 
-def _worth(estimate: Estimate, terms: Terms) -> float:
-    """Its value at this price, doubts aside."""
-    return value_of(estimate, terms.latency_weight) - terms.price * estimate.cost_usd
-
-
 def _best(estimates: Sequence[Estimate], terms: Terms) -> Estimate:
     """The best value at this price, doubts aside."""
-    worths = [_worth(one, terms) for one in estimates]
+    worths = [worth_of(one, terms) for one in estimates]
     return estimates[worths.index(max(worths))]
 
 
@@ -207,13 +212,13 @@ def reason(first: Estimate, best: Estimate, terms: Terms, picked: Picked) -> str
     if first.candidate == best.candidate:
         return f"best value: {facts}"
     other = f"the best value now would be {best.candidate}"
-    if best.candidate not in picked.names:
-        return f"within the purse: {facts}; {other}"
     if first.candidate in terms.held:
         return f"a probe of one in quarantine: {facts}; {other}"
     if picked.policy[picked.names.index(first.candidate)] == 0.0:
         tried = first.candidate in terms.trial
         return f"{'on trial' if tried else 'by the fixed mix'}: {facts}; {other}"
+    if best.candidate not in picked.names:
+        return f"within the purse: {facts}; {other}"
     return f"explored: {facts}; {other}"
 
 

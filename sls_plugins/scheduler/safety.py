@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sls_plugins.scheduler.aim import Aim
 from sls_plugins.scheduler.duel import Duel
 from sls_plugins.scheduler.exploration import curiosity
-from sls_plugins.scheduler.selection import Picked, Terms, value_of
+from sls_plugins.scheduler.selection import Picked, Terms, value_of, worth_of
 from sls_plugins.scheduler.standing import Mix, Standing
 from sls_plugins.types import Estimate, State
 
@@ -107,12 +107,23 @@ class Safety:
         shares = self._mix.shares(names).tolist()
         return {name: share for name, share in zip(names, shares, strict=True) if share > 0.0}
 
-    def curiosity(self, names: Sequence[str]) -> dict[str, float]:
-        """The share of each one's doubt to explore; none while exploring has cost too much."""
-        if self.fund_usd < 0.0 or self.credit < 0.0:
+    def curiosity(self, estimates: Sequence[Estimate], price: float) -> dict[str, float]:
+        """The share of each one's doubt to explore at this price (quality per USD).
+
+        None while exploring has given away too much quality. While it has cost too much money, only
+        of those that are no dearer than the best value, which then is not doubted itself.
+        """
+        if self.credit < 0.0:
             return {}
-        shares = curiosity(self.standing.tries[self.standing.rows(names)])
-        return dict(zip(names, shares.tolist(), strict=True))
+        names = [one.candidate for one in estimates]
+        rows = self.standing.rows(names)
+        shares = dict(zip(names, curiosity(self.standing.tries[rows]).tolist(), strict=True))
+        if self.fund_usd >= 0.0:
+            return shares
+        weight = self.aim.latency_weight
+        best = max(estimates, key=lambda one: value_of(one, weight) - price * one.cost_usd)
+        cheap = [one.candidate for one in estimates if one.cost_usd <= best.cost_usd]
+        return {name: shares[name] for name in cheap if name != best.candidate}
 
     def doubt(self, names: Sequence[str]) -> dict[str, float]:
         """How far each candidate's mean quality may be from what is thought of it."""
@@ -131,6 +142,7 @@ class Safety:
     ) -> dict[str, float]:
         """The cheapest one that was hardly ever asked, if purse and exploring can pay for it.
 
+        When nobody lacks his first trials it is whoever was asked least of those still to be tried.
         After its first trials that is one which a bad start may hide: at this `price` (quality per
         USD) it may be worth as much as the best for all that is known. What is expected of one that
         was never asked rests on list prices: it may be much dearer.
@@ -156,10 +168,12 @@ class Safety:
             look = look and one.cost_usd <= purse_usd
             look = look and one.cost_high_usd * CAUTION <= room_usd
             if one.cost_usd <= self.fund_usd and ((wanted and likely) or look):
-                fresh.append(one)
+                turn = asked if asked >= FIRST_TRIALS else 0.0
+                fresh.append((turn, one.cost_usd, one.candidate))
         if not fresh:
             return {}
-        return {min(fresh, key=lambda one: one.cost_usd).candidate: TRYING * (1.0 - self.share)}
+        _, _, name = min(fresh)
+        return {name: TRYING * (1.0 - self.share)}
 
     def chosen(
         self,
@@ -171,7 +185,7 @@ class Safety:
     ) -> None:
         """Remember a decision until its grade comes, and what it costs more than the best value."""
         first = picked.ranking[0]
-        self._charge(first, best, terms, tried=best.candidate in picked.names)
+        self._charge(first, best, terms)
         self.standing.ask(first.candidate)
         if not key:
             return
@@ -181,16 +195,16 @@ class Safety:
         tried = sum(terms.trial.values()) / (1.0 - terms.safe)
         self.pending[key] = (picked.propensity, *_contrast(picked, estimates, terms), tried)
 
-    def _charge(self, first: Estimate, best: Estimate, terms: Terms, *, tried: bool) -> None:
+    def _charge(self, first: Estimate, best: Estimate, terms: Terms) -> None:
         """What a choice costs more than the best value, and is expected to be worse, is on account.
 
-        Not so if the best could not be chosen (`tried` is False).
+        Exploring a cheaper one gives back the quality that the money it saves buys elsewhere.
         """
-        more = max(0.0, first.cost_usd - best.cost_usd)
         self.flow = (1.0 - FADE) * self.flow + (first.cost_usd, 1.0)
         income_usd = self.aim.exploration * float(self.flow[0] / self.flow[1])
+        explored = worth_of(first, terms) < worth_of(best, terms)
+        more = max(0.0, first.cost_usd - best.cost_usd)
         self.fund_usd = min(self.fund_usd + income_usd - more, SAVING * income_usd)
-        explored = tried and first.candidate != best.candidate
         weight = terms.latency_weight
         saved = max(terms.price, 0.0) * max(0.0, best.cost_usd - first.cost_usd)
         worse = max(0.0, value_of(best, weight) - value_of(first, weight) - saved) * explored

@@ -16,6 +16,7 @@ from sls_plugins.types import Decision, Estimate
 __all__ = [
     "Picked",
     "Terms",
+    "best_payable",
     "choose_again",
     "credible",
     "explored_usd",
@@ -23,6 +24,7 @@ __all__ = [
     "terms_of",
     "value_of",
     "within",
+    "worth_of",
 ]
 
 Floats = NDArray[np.float64]
@@ -131,6 +133,18 @@ def within(
 def value_of(one: Estimate, latency_weight: float) -> float:
     """Quality less what waiting for it costs."""
     return one.quality - latency_weight * (one.latency_s or 0.0) if latency_weight else one.quality
+
+
+def worth_of(one: Estimate, terms: Terms) -> float:
+    """Its value at this price, doubts aside."""
+    return value_of(one, terms.latency_weight) - terms.price * one.cost_usd
+
+
+def best_payable(estimates: Sequence[Estimate], terms: Terms) -> Estimate:
+    """The best value, doubts aside, of those that may be asked without being on trial."""
+    able = affordable(estimates, terms)
+    payable = [one for one in able if one.candidate not in terms.trial] or able
+    return max(payable, key=lambda one: worth_of(one, terms))
 
 
 def credible(
@@ -242,14 +256,9 @@ def explored_usd(decision: Decision) -> float | None:
     if not decision.terms:
         return None
     terms, ranked = terms_of(decision.terms), set(decision.ranking)
-    able = affordable([one for one in decision.estimates if one.candidate in ranked], terms)
-    payable = [one for one in able if one.candidate not in terms.trial] or able
-
-    def worth(one: Estimate) -> float:
-        return value_of(one, terms.latency_weight) - terms.price * one.cost_usd
-
-    best, first = max(payable, key=worth), decision.estimate_of(decision.candidate)
-    if first.candidate == best.candidate or worth(first) >= worth(best):
+    best = best_payable([one for one in decision.estimates if one.candidate in ranked], terms)
+    first = decision.estimate_of(decision.candidate)
+    if worth_of(first, terms) >= worth_of(best, terms):
         return None
     return first.cost_usd - best.cost_usd
 

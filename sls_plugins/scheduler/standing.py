@@ -24,7 +24,7 @@ MOST_WEIGHT = 20.0
 """What one outcome may count at most, however unlikely it was to be seen."""
 
 TRUST = 4.0
-"""Outcomes that the predictor's own word on a candidate is worth."""
+"""Outcomes, if they weighed alike, that the predictor's own word on a candidate is worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Standing:
         self._places: dict[str, int] = {}
         self._asked_for: tuple[Sequence[str], Rows] = ((), np.zeros(0, dtype=np.intp))
         self.expected: Floats = np.zeros((0, 3))  # sums of quality and cost, weight
-        self.errors: Floats = np.zeros((0, 2))  # sum of errors of quality, weight
+        self.errors: Floats = np.zeros((0, 3))  # sums of errors of quality, weights, their squares
         self.bills: Floats = np.zeros((0, 2))  # sums of real and of expected cost
         self.tries: Floats = np.zeros(0)
         self.asked: Floats = np.zeros(0)
@@ -74,7 +74,7 @@ class Standing:
             self._places = {name: place for place, name in enumerate(self.names)}
             grown = len(fresh)
             self.expected = np.concatenate((self.expected, np.zeros((grown, 3))))
-            self.errors = np.concatenate((self.errors, np.zeros((grown, 2))))
+            self.errors = np.concatenate((self.errors, np.zeros((grown, 3))))
             self.bills = np.concatenate((self.bills, np.full((grown, 2), 1e-12)))
             self.tries = np.concatenate((self.tries, np.zeros(grown)))
             self.asked = np.concatenate((self.asked, np.zeros(grown)))
@@ -112,7 +112,7 @@ class Standing:
         row = self.row(estimate.candidate)
         weight = min(1.0 / max(propensity, 1e-9), MOST_WEIGHT)
         self.errors[row] *= 1.0 - 1.0 / MEMORY
-        self.errors[row] += (weight * (quality - estimate.quality), weight)
+        self.errors[row] += (weight * (quality - estimate.quality), weight, weight**2)
         self.tries *= 1.0 - 1.0 / MEMORY
         self.tries[row] += 1.0
 
@@ -123,10 +123,15 @@ class Standing:
         self.bills[row] += (usd, estimate.cost_usd)
 
     def means(self, rows: Rows) -> tuple[Floats, Floats]:
-        """Mean quality and cost of these candidates, shape (n,) each."""
+        """Mean quality and cost of these candidates, shape (n,) each.
+
+        A few outcomes that weigh much say no more than as many that weigh little.
+        """
         seen = np.maximum(self.expected[rows, 2], 1e-9)
-        errors, weights = self.errors[rows].T
-        quality = self.expected[rows, 0] / seen + errors / (weights + TRUST)
+        errors, weights, squares = self.errors[rows].T
+        alike = weights**2 / np.maximum(squares, 1e-9)
+        quality = self.expected[rows, 0] / seen
+        quality += errors / np.maximum(weights, 1e-9) * alike / (alike + TRUST)
         paid, expected = self.bills[rows].T
         return quality, self.expected[rows, 1] / seen * np.clip(paid / expected, 0.3, 3.0)
 

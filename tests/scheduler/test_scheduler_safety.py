@@ -37,6 +37,20 @@ def test_standings_come_true_where_the_predictor_is_wrong() -> None:
     assert cost == pytest.approx([0.002, 0.006, 0.02], rel=0.01)
 
 
+def test_one_outcome_that_was_hardly_to_be_seen_does_not_decide() -> None:
+    """Three good answers and a bad one weigh about alike, whatever the bad one's propensity."""
+    left = {}
+    for propensity in (0.01, 1.0):
+        standing, offer = Standing(), estimate("middle", 0.9, 0.003)
+        rows = standing.rows(["middle"])
+        standing.observe((offer,), rows)
+        for quality, chance in ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (0.0, propensity)):
+            standing.grade(offer, quality, chance)
+        left[propensity] = float(standing.means(rows)[0][0])
+    assert left[1.0] == pytest.approx(0.9 - 0.6 / 8, abs=0.01)
+    assert 0.6 < left[0.01] < left[1.0]
+
+
 def test_the_best_mix_spends_what_is_spent() -> None:
     """Between two candidates on the hull, as much of the dearer one as can be paid."""
     standing = Standing()
@@ -244,6 +258,32 @@ def test_a_bad_start_hides_nobody() -> None:
             safety.standing.ask(name)
             tries[name] += 1
         assert tries == {"best": 50, "unlucky": most, "bad": 3}
+
+
+def test_whoever_was_tried_least_is_tried_next() -> None:
+    """The first trials go to the cheapest; after them tries are shared out evenly."""
+    safety = Safety(Aim())
+    safety.fund_usd = 1.0
+    offers = tuple(estimate(name, 0.8, 0.001 * (i + 1)) for i, name in enumerate("abc"))
+    safety.observe(offers, 0.0)
+    order = ""
+    while tried := safety.trial(offers, 1.0):
+        (name,) = tried
+        safety.standing.ask(name)
+        order += name
+    assert order == "aaabbbccc" + "abc" * 5
+
+
+def test_while_money_for_exploring_lacks_only_the_cheap_are_explored() -> None:
+    """Neither dear candidates win then, nor does the best value lose to them by its own doubt."""
+    safety = Safety(Aim())
+    offers = (estimate("small", 0.6, 0.001), estimate("middle", 0.8, 0.003),
+              estimate("large", 0.81, 0.01))  # fmt: skip
+    assert set(safety.curiosity(offers, 10.0)) == {"small", "middle", "large"}
+    safety.fund_usd = -1.0
+    assert set(safety.curiosity(offers, 10.0)) == {"small"}
+    safety.credit = -0.1
+    assert safety.curiosity(offers, 10.0) == {}
 
 
 def test_exploring_the_cheap_is_charged_less_what_it_saves() -> None:
