@@ -202,15 +202,17 @@ class Safety:
         """
         self.flow = (1.0 - FADE) * self.flow + (first.cost_usd, 1.0)
         income_usd = self.aim.exploration * float(self.flow[0] / self.flow[1])
-        explored = worth_of(first, terms) < worth_of(best, terms)
-        more = max(0.0, first.cost_usd - best.cost_usd)
+        explored = first.candidate != best.candidate and worth_of(first, terms) <= worth_of(
+            best, terms
+        )
+        more = max(0.0, first.cost_usd - best.cost_usd) * explored
         self.fund_usd = min(self.fund_usd + income_usd - more, SAVING * income_usd)
         weight = terms.latency_weight
         saved = max(terms.price, 0.0) * max(0.0, best.cost_usd - first.cost_usd)
         worse = max(0.0, value_of(best, weight) - value_of(first, weight) - saved) * explored
         credit = self.credit + self.aim.exploration * GRANT - worse
         self.credit = min(max(credit, -CREDIT), CREDIT)
-        self.account += (1.0, explored, more * explored, first.cost_usd)
+        self.account += (1.0, explored, more, first.cost_usd)
 
     def billed(self, estimate: Estimate, usd: float) -> None:
         """A call cost this."""
