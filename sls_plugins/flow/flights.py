@@ -9,6 +9,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+
 from sls_plugins.cache.keys import key_of, space_of
 from sls_plugins.flow.patience import Patience
 from sls_plugins.types import Answer, Query, Space, Vector
@@ -56,7 +58,11 @@ class Leader:
 
 
 class Flight:
-    """A query on its way: who answers it now, how it ends. Threads and event loops may wait."""
+    """A query on its way: who answers it now, how it ends. Threads and event loops may wait.
+
+    `hoping` are those who wait although its answer alone would not do, with their vectors. These,
+    and whether it is `over`, are kept by `Flights` under its own lock.
+    """
 
     def __init__(self, query: Query) -> None:
         self.query = query
@@ -64,6 +70,8 @@ class Flight:
         self.key = key_of(query)
         self.vector: Vector | None = None
         self.checked = False
+        self.hoping: list[tuple[Flight, Vector]] = []
+        self.over = False
         self._stream: object = None
         self._landing: Landing | None = None
         self._version = 0
@@ -141,6 +149,8 @@ class Flights:
         """
         with self._lock:
             others = self._by_space.setdefault(mine.space, [])
+            if mine in others:  # an heir
+                return None
             near = sorted(
                 (
                     (float(other.vector @ vector), at)
@@ -153,8 +163,11 @@ class Flights:
                 for similarity, at in near[:_LOOKED_AT]:
                     if not follows(others[at].query, similarity, agreeing):
                         continue
-                    if agreeing == _ALONE or self._patience.allows(mine.space):
-                        return Leader(others[at], serves=agreeing == _ALONE)
+                    if agreeing == _ALONE:
+                        return Leader(others[at], serves=True)
+                    if self._patience.allows(mine.space):
+                        others[at].hoping.append((mine, vector))
+                        return Leader(others[at], serves=False)
                     break
             mine.vector = vector
             others.append(mine)
@@ -166,7 +179,10 @@ class Flights:
             self._patience.learn(space, served=served)
 
     def land(self, flight: Flight, landing: Landing) -> None:
-        """The call has ended: tell those who wait."""
+        """The call has ended: tell those who wait.
+
+        Of those who hoped, the one that is most like the others leads next, unless it is served.
+        """
         with self._lock:
             self.landings += 1
             if landing is Landing.KEPT:
@@ -179,7 +195,12 @@ class Flights:
             others = self._by_space.get(flight.space, [])
             if flight in others:
                 others.remove(flight)
-            if not others:
+            flight.over = True
+            heir = None if landing is Landing.PRIVATE else _heir(flight)
+            flight.hoping.clear()
+            if heir is not None:
+                self._by_space.setdefault(flight.space, []).append(heir)
+            elif not others:
                 self._by_space.pop(flight.space, None)
         flight.end(landing)
 
@@ -194,3 +215,14 @@ class Flights:
 
     def __len__(self) -> int:
         return len(self._by_key)
+
+
+def _heir(flight: Flight) -> Flight | None:
+    """The most central one of those who hoped and are still there."""
+    hoping = [(one, vector) for one, vector in flight.hoping if not one.over]
+    if not hoping:
+        return None
+    vectors = np.array([vector for _, vector in hoping])
+    heir, vector = hoping[int(np.argmax(vectors @ vectors.sum(axis=0)))]
+    heir.vector = vector
+    return heir

@@ -28,7 +28,8 @@ from sls_plugins.types import Answer, CacheHit, CacheMiss, Outcome, Query, Vecto
 
 __all__ = ["Boarding", "Found", "landing_of", "plan_together"]
 
-TRIES = 3
+TRIES, WAITS = 3, 4
+"""How often one waits for the same text; for others like it."""
 
 Found: TypeAlias = CacheHit | Planned | Answer
 Together: TypeAlias = Generator[Effect, Any, Found]
@@ -131,7 +132,7 @@ def _alike(
     assert parts.flights is not None
     look = partial(_look, query, vector, decision_id, boarding)
     found: CacheHit | CacheMiss = CacheMiss(why="")
-    for _ in range(TRIES):
+    for _ in range(WAITS):
         landings = parts.flights.landings
         found = yield from look()
         if isinstance(found, CacheHit) or boarding.flight is None:

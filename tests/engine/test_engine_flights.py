@@ -173,6 +173,36 @@ def test_hopeful_waits_end_where_they_are_in_vain():
     assert board("worth while", hopeful) is not None
 
 
+def test_the_most_central_of_those_who_hoped_leads_next():
+    """The others wait for it, unless it has gone; none is left in the air in the end."""
+    flights = Flights(30.0)
+    vectors = {"left": (1.0, 0.0), "middle": (0.8, 0.6), "right": (0.0, 1.0)}
+    arrays = {text: np.array(each, dtype=np.float32) for text, each in vectors.items()}
+
+    def board(text: str) -> Leader | None:
+        flight, _ = flights.board(Query(text=text))
+        return flights.board_near(flight, arrays[text], lambda *given: given[2] > 1)
+
+    def land(text: str) -> None:
+        flights.land(flights.board(Query(text=text))[0], Landing.KEPT)
+
+    arrays["first"] = arrays["left"]
+    assert board("first") is None
+    assert all(board(text) is not None for text in vectors)
+    land("first")
+    assert board("middle") is None
+    for text in ("left", "right"):
+        leader = board(text)
+        assert leader is not None
+        assert leader.flight.query.text == "middle"
+    land("left")  # it has gone
+    land("middle")
+    assert board("right") is None
+    land("right")
+    assert len(flights) == 0
+    assert flights._by_space == {}
+
+
 class Hopeful:
     """A cache to which every answer on its way is one that more must agree with."""
 
