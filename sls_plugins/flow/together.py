@@ -92,12 +92,13 @@ def _same(
 ) -> Generator[Effect, Any, CacheHit | CacheMiss | Answer | None]:
     """The answer to this very text, stored or on its way; None to go on.
 
-    A miss is an answer that is hardly believed: several may then ask at once, which tells most.
+    A miss is an answer that is hardly believed: several may then ask at once, which tells most. Who
+    has waited for it takes it all the same.
     """
     assert parts.flights is not None
-    for _ in range(TRIES):
+    for attempt in range(TRIES):
         landings = parts.flights.landings
-        hit: CacheHit | CacheMiss | None = yield FindExact(query, decision_id, weigh=True)
+        hit: CacheHit | CacheMiss | None = yield FindExact(query, decision_id, weigh=attempt == 0)
         if hit is not None:
             return hit
         flight, leads = yield Board(query)
