@@ -15,9 +15,7 @@ from sls_plugins.scheduler.selection import Picked, Terms, value_of, worth_of
 from sls_plugins.scheduler.standing import Mix, Standing
 from sls_plugins.types import Estimate, State
 
-__all__ = ["Safety", "surprise"]
-
-Floats = NDArray[np.float64]
+__all__ = ["Safety"]
 
 UNPROVEN, PROVEN, HANDED = 0.01, 0.005, 0.8
 """Share of the queries that the mix decides: at first, once the policy is proven, in charge."""
@@ -144,7 +142,8 @@ class Safety:
 
         When nobody lacks his first trials it is whoever was asked least of those still to be tried.
         After its first trials that is one which a bad start may hide: at this `price` (quality per
-        USD) it may be worth as much as the best for all that is known. What is expected of one that
+        USD) it may be worth as much as the best for all that is known. Where grades do not come it
+        is not tried on. What is expected of one that
         was never asked rests on list prices: it may be much dearer.
         While money would be left over, `hopeful` are those that may be the best: they are tried
         until what they cost is known, too, as long as there is room (`room_usd`) for the most that
@@ -152,17 +151,17 @@ class Safety:
         """
         rows = self.standing.rows([one.candidate for one in estimates])
         tried = self.standing.asked[rows]
-        trials = TRIALS * max(1.0, math.sqrt(self.seen / STEADY))
-        if not hopeful and tried.min() >= trials:
+        most = TRIALS * max(1.0, math.sqrt(self.seen / STEADY))
+        if not hopeful and tried.min() >= most:
             return {}
         limit_usd = max(purse_usd, RISK * min(one.cost_usd for one in estimates))
-        quality, cost = self.standing.means(rows)
-        charge = max(price, 0.0) * cost
-        needed = float((quality - charge).max()) + charge
-        hidden = surprise(quality, needed) * (1.0 + tried) <= REACH
+        hidden = self.standing.against(rows, max(price, 0.0)) <= REACH
+        graded = self.standing.own[rows, 1]
+        enough = np.minimum(most, FIRST_TRIALS + 2.0 * graded) * hidden
+        facts = zip(estimates, hidden.tolist(), enough.tolist(), tried.tolist(), strict=True)
         fresh = []
-        for one, missed, asked in zip(estimates, hidden.tolist(), tried.tolist(), strict=True):
-            wanted = asked < FIRST_TRIALS or (asked < trials and missed)
+        for one, missed, wished, asked in facts:
+            wanted = asked < max(wished, FIRST_TRIALS)
             likely = one.cost_high_usd * (1.0 if asked else CAUTION) <= limit_usd
             look = missed and FIRST_TRIALS <= asked < LOOKS and one in hopeful
             look = look and one.cost_usd <= purse_usd
@@ -273,17 +272,6 @@ class Safety:
             key: (values[0], values[1], values[2], values[3])
             for key, values in zip(keys, kept, strict=True)
         }
-
-
-def surprise(seen: Floats, real: Floats) -> Floats:
-    """Nats by which a mean of `seen` (0…1) speaks, per outcome, against a `real` one or more.
-
-    Of Bernoulli's distribution, which no other between 0 and 1 exceeds; infinite above 1.
-    """
-    seen = np.clip(seen, 1e-6, 1.0 - 1e-6)
-    inside = np.clip(real, seen, 1.0 - 1e-9)
-    nats = seen * np.log(seen / inside) + (1.0 - seen) * np.log((1.0 - seen) / (1.0 - inside))
-    return np.where(real > 1.0, np.inf, nats)
 
 
 def _contrast(picked: Picked, estimates: Sequence[Estimate], terms: Terms) -> tuple[float, float]:

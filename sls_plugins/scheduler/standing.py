@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sls_plugins.scheduler.frontier import hull_of
 from sls_plugins.types import Estimate, State
 
-__all__ = ["Mix", "Standing"]
+__all__ = ["Mix", "Standing", "surprise"]
 
 Floats = NDArray[np.float64]
 
@@ -25,6 +25,10 @@ MOST_WEIGHT = 20.0
 
 TRUST = 4.0
 """Outcomes, if they weighed alike, that the predictor's own word on a candidate is worth."""
+
+
+MANY = 1e3
+"""Nats, per outcome, against what cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,17 @@ class Mix:
         return wanted / total if total > 0.0 else wanted
 
 
+def surprise(seen: Floats, real: Floats) -> Floats:
+    """Nats by which a mean of `seen` (0…1) speaks, per outcome, against a `real` one or more.
+
+    Of Bernoulli's distribution, which no other between 0 and 1 exceeds; many for more than 1.
+    """
+    seen = np.clip(seen, 1e-6, 1.0 - 1e-6)
+    inside = np.clip(real, seen, 1.0 - 1e-9)
+    nats = seen * np.log(seen / inside) + (1.0 - seen) * np.log((1.0 - seen) / (1.0 - inside))
+    return np.where(real > 1.0, MANY, nats)
+
+
 class Standing:
     """Mean quality and cost of each candidate over all queries, also those it was not asked.
 
@@ -62,6 +77,7 @@ class Standing:
         self.errors: Floats = np.zeros((0, 3))  # sums of errors of quality, weights, their squares
         self.bills: Floats = np.zeros((0, 2))  # sums of real and of expected cost
         self.tries: Floats = np.zeros(0)
+        self.own: Floats = np.zeros((0, 2))  # sum of qualities, outcomes: nothing fades by itself
         self.asked: Floats = np.zeros(0)
 
     def rows(self, names: Sequence[str]) -> Rows:
@@ -77,6 +93,7 @@ class Standing:
             self.errors = np.concatenate((self.errors, np.zeros((grown, 3))))
             self.bills = np.concatenate((self.bills, np.full((grown, 2), 1e-12)))
             self.tries = np.concatenate((self.tries, np.zeros(grown)))
+            self.own = np.concatenate((self.own, np.zeros((grown, 2))))
             self.asked = np.concatenate((self.asked, np.zeros(grown)))
         rows = np.array([self._places[name] for name in names], dtype=np.intp)
         self._asked_for = (list(names), rows)
@@ -104,6 +121,7 @@ class Standing:
         if name in self.names:
             row = self.names.index(name)
             self.asked[row] *= (1.0 - share) ** 2  # who has changed is as good as never asked
+            self.own[row] *= (1.0 - share) ** 2
             for sums in (self.errors, self.expected):
                 sums[row] *= 1.0 - share
 
@@ -115,6 +133,7 @@ class Standing:
         self.errors[row] += (weight * (quality - estimate.quality), weight, weight**2)
         self.tries *= 1.0 - 1.0 / MEMORY
         self.tries[row] += 1.0
+        self.own[row] += (quality, 1.0)
 
     def bill(self, estimate: Estimate, usd: float) -> None:
         """The chosen candidate's answer cost this."""
@@ -134,6 +153,18 @@ class Standing:
         quality += errors / np.maximum(weights, 1e-9) * alike / (alike + TRUST)
         paid, expected = self.bills[rows].T
         return quality, self.expected[rows, 1] / seen * np.clip(paid / expected, 0.3, 3.0)
+
+    def against(self, rows: Rows, price: float) -> Floats:
+        """Nats by which each one's outcomes speak against its being worth as much as the best.
+
+        At this price (quality per USD), on the whole; shape (n,). Its own outcomes alone count: an
+        expectation that was bent by a bad start does not.
+        """
+        quality, cost = self.means(rows)
+        needed = float((quality - price * cost).max()) + price * cost
+        scores, outcomes = self.own[rows].T
+        nats: Floats = outcomes * surprise(scores / np.maximum(outcomes, 1e-9), needed)
+        return nats
 
     def mix(self, rows: Rows, usd: float) -> Mix:
         """The best mix of two that is expected to cost this much per query, or less."""
@@ -155,6 +186,7 @@ class Standing:
             f"{name}.errors": self.errors.copy(),
             f"{name}.bills": self.bills.copy(),
             f"{name}.tries": self.tries.copy(),
+            f"{name}.own": self.own.copy(),
             f"{name}.asked": self.asked.copy(),
         }
 
@@ -167,4 +199,5 @@ class Standing:
         self.errors = np.array(state[f"{name}.errors"], dtype=np.float64)
         self.bills = np.array(state[f"{name}.bills"], dtype=np.float64)
         self.tries = np.array(state[f"{name}.tries"], dtype=np.float64)
+        self.own = np.array(state[f"{name}.own"], dtype=np.float64)
         self.asked = np.array(state[f"{name}.asked"], dtype=np.float64)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from sls_plugins.scheduler import Aim, LagrangeScheduler
 from sls_plugins.scheduler.duel import ALARM, Duel
 from sls_plugins.scheduler.exploration import Scenarios
-from sls_plugins.scheduler.safety import Safety, surprise
+from sls_plugins.scheduler.safety import Safety
 from sls_plugins.scheduler.selection import Terms, pick, terms_of
-from sls_plugins.scheduler.standing import Mix, Standing
+from sls_plugins.scheduler.standing import Mix, Standing, surprise
 from sls_plugins.testing.contracts.scheduler import estimate, spent
 from sls_plugins.types import Estimate, Purse, Query
 
@@ -49,6 +51,23 @@ def test_one_outcome_that_was_hardly_to_be_seen_does_not_decide() -> None:
         left[propensity] = float(standing.means(rows)[0][0])
     assert left[1.0] == pytest.approx(0.9 - 0.6 / 8, abs=0.01)
     assert 0.6 < left[0.01] < left[1.0]
+
+
+def test_what_speaks_against_somebody_does_not_fade_by_itself() -> None:
+    """Bad grades count as long as nothing says that the candidate has changed."""
+    standing = Standing()
+    offers = (estimate("good", 0.9, 0.001), estimate("bad", 0.3, 0.001))
+    rows = standing.rows(["good", "bad"])
+    standing.observe(offers, rows)
+    for _ in range(5):
+        standing.grade(offers[1], 0.0, 1.0)
+    before = float(standing.against(rows, 0.0)[1])
+    for _ in range(3000):
+        standing.grade(offers[0], 0.9, 1.0)
+    assert float(standing.against(rows, 0.0)[1]) == pytest.approx(before, rel=0.01)
+    assert before > 5.0
+    standing.forget("bad", 0.9)
+    assert float(standing.against(rows, 0.0)[1]) < 0.1 * before
 
 
 def test_the_best_mix_spends_what_is_spent() -> None:
@@ -255,9 +274,30 @@ def test_a_bad_start_hides_nobody() -> None:
         safety.observe(offers, 0.0)
         while tried := safety.trial(offers, 0.01):
             (name,) = tried
-            safety.standing.ask(name)
+            ask(safety, offers, name)
             tries[name] += 1
         assert tries == {"best": 50, "unlucky": most, "bad": 3}
+
+
+def ask(safety: Safety, offers: Sequence[Estimate], name: str, *, graded: bool = True) -> None:
+    """Ask somebody, who is as good as expected."""
+    safety.standing.ask(name)
+    for one in offers:
+        if one.candidate == name and graded:
+            safety.standing.grade(one, one.quality, 1.0)
+
+
+def test_where_no_grades_come_nobody_is_tried_on() -> None:
+    """Three tries that taught nothing are not followed by others."""
+    safety = Safety(Aim())
+    offers = (estimate("best", 0.9, 0.001), estimate("other", 0.8, 0.001))
+    safety.seen, safety.fund_usd, order = 1800, 1.0, ""
+    safety.observe(offers, 0.0)
+    while tried := safety.trial(offers, 0.01):
+        (name,) = tried
+        ask(safety, offers, name, graded=False)
+        order += name[0]
+    assert order == "bbbooo"
 
 
 def test_whoever_was_tried_least_is_tried_next() -> None:
@@ -269,7 +309,7 @@ def test_whoever_was_tried_least_is_tried_next() -> None:
     order = ""
     while tried := safety.trial(offers, 1.0):
         (name,) = tried
-        safety.standing.ask(name)
+        ask(safety, offers, name)
         order += name
     assert order == "aaabbbccc" + "abc" * 5
 
@@ -334,4 +374,4 @@ def test_surprise_is_what_outcomes_speak_against_somebody() -> None:
     found = surprise(np.full(4, 0.5), np.array([0.4, 0.6, 0.9, 1.1]))
     assert found[0] == pytest.approx(0.0)
     assert found[1] == pytest.approx(0.5 * np.log(0.5 / 0.6) + 0.5 * np.log(0.5 / 0.4))
-    assert found[1] < found[2] < found[3] == np.inf
+    assert found[1] < found[2] < 10.0 < found[3]
