@@ -18,6 +18,7 @@ from functools import lru_cache
 import numpy as np
 
 from sls_plugins.cache.keys import pattern_of, space_of
+from sls_plugins.cache.repute import Repute
 from sls_plugins.cache.trust import Trust
 from sls_plugins.cache.votes import LEAST, Case, Vote
 from sls_plugins.types import CacheEntry, Estimate, Outcome, OutcomeKind, Query, Source, State
@@ -35,6 +36,9 @@ BELIEVED = 0.8
 
 ENOUGH = 0.3
 """Below this trust nothing is said at all."""
+
+SILENT = 0.5
+"""How far somebody who has not answered yet is thought to be as good as usual, after bad grades."""
 
 FINDING_OUT, HORIZON = 0.4, 10
 """Worth of knowing, per later use; uses ahead that count at most."""
@@ -67,6 +71,7 @@ class Witnesses:
         self._cases: dict[int, Case] = {}
         self._open: dict[str, _Open] = {}
         self._trust = Trust()
+        self._repute = Repute()
 
     def trust(self, query: Query) -> float:
         """How much votes tell (0…1): as far as right answers are alike, and grades bear out."""
@@ -109,17 +114,20 @@ class Witnesses:
     def adjusted(self, query: Query, estimates: Sequence[Estimate]) -> tuple[Estimate, ...]:
         """Estimates in the light of what these candidates said to such queries, and of grades.
 
-        Who gave an answer that is hardly believed will probably give it again.
+        Who gave an answer that is hardly believed will probably give it again. Who has not spoken
+        yet is half as good as ever: that others' answers were graded bad says little of his.
         """
         case, trust = self._cases.get(_case_of(query)), self.trust(query)
         if case is None or trust < ENOUGH or not case.several:
             return tuple(estimates)
-        chances = case.chances()
+        chances, place = case.chances(), _place_of(query)
 
         def of(one: Estimate) -> Estimate:
             vote = case.votes.get(one.candidate)
             if vote is None:
-                return one
+                usual = self._repute.worth(place, one.candidate) if case.grades else None
+                more = 0.0 if usual is None else max(usual - one.quality, 0.0)
+                return replace(one, quality=one.quality + trust * SILENT * more) if more else one
             again = sum(share * chances[answer] for answer, share in vote.shares())
             quality = one.quality + trust * (again - one.quality)
             return replace(one, quality=quality, quality_sd=(1.0 - trust) * one.quality_sd)
@@ -156,6 +164,10 @@ class Witnesses:
             del self._cases[next(iter(self._cases))]
         expected = min(max(outcome.estimate.quality, LEAST), 1.0 - LEAST)
         mine = case.votes.get(outcome.candidate)
+        if mine is None and not case.grades:
+            self._repute.learn(place, outcome.candidate, expected)
+        elif mine is None:  # what is expected holds those grades, which would count twice
+            expected = max(expected, self._repute.worth(place, outcome.candidate) or 0.0)
         others = [vote for name, vote in case.votes.items() if name != outcome.candidate]
         for other in others if mine is None or answer not in mine.said else ():
             alike = dict(other.shares()).get(answer, 0.0)
@@ -208,15 +220,16 @@ class Witnesses:
             "open_expected": np.array(
                 [(one.expected, _number(one.believed)) for one in opened], np.float64
             ).reshape(-1, 2),
-        } | self._trust.save("trust")
+        } | (self._trust.save("trust") | self._repute.save("repute"))
 
     def load(self, state: State) -> None:
         """Restore what `save` gave; an empty state is the beginning."""
         self._cases, self._open = {}, {}
-        self._trust = Trust()
+        self._trust, self._repute = Trust(), Repute()
         if "cases" not in state:
             return
         self._trust.load("trust", state)
+        self._repute.load("repute", state)
         for case_id, looks in zip(state["cases"].tolist(), state["looks"].tolist(), strict=True):
             self._cases[int(case_id)] = Case(looks=int(looks))
         voted = zip(_rows(state, "voted"), state["expected"].tolist(), state["voters"], strict=True)

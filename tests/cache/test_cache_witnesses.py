@@ -198,6 +198,37 @@ def test_an_answer_graded_bad_is_not_believed_where_votes_tell_nothing() -> None
     assert believed(witnesses, "in words of mine 50") is None
 
 
+def doubtful(line: Outcome, quality: float) -> Outcome:
+    """The same line, of which this quality had been expected."""
+    assert line.estimate is not None
+    return replace(line, estimate=replace(line.estimate, quality=quality))
+
+
+def test_agreement_counts_as_much_after_a_bad_grade_of_another_answer() -> None:
+    """What is expected then holds that grade already: two that agree are believed nevertheless."""
+    witnesses = acquainted()
+    witnesses.learn_one(said(0, "third", "a mistake"))
+    witnesses.learn_one(said(0, "third", "a mistake", quality=0.0))
+    for number, name in enumerate(("one", "other")):
+        witnesses.learn_one(doubtful(said(1 + number, name, "a template"), 0.05))
+    assert right(witnesses, "a template") > 0.8
+
+
+def test_who_has_not_spoken_is_half_as_good_as_usual_after_a_bad_grade() -> None:
+    """Of others' bad answers the estimate makes too much, so that nobody else would be asked."""
+    witnesses = acquainted()
+    witnesses.learn_one(said(0, "third", "a mistake"))
+    witnesses.learn_one(said(0, "third", "a mistake", quality=0.0))
+    query = said(1, "one", "").query
+    told = [
+        Estimate(candidate=name, quality=0.1, quality_sd=0.1, cost_usd=0, cost_high_usd=0)
+        for name in ("one", "newcomer")
+    ]
+    known, newcomer = witnesses.adjusted(query, told)
+    assert 0.2 < known.quality < 0.5
+    assert newcomer == told[1]
+
+
 def test_a_fresh_answer_is_outvoted_by_one_that_is_probably_right() -> None:
     """Two that agree outvote a third; alone nobody is outvoted."""
     witnesses = acquainted()
