@@ -92,22 +92,37 @@ def study_cells(setup: StudySetup, advance: Advance, cells: list[Cell]) -> Study
     ran = _replayed_at_once(setup, wanted, advance)
     rows = []
     for name in names:
+        alone = _alone(setup, name)
         for cell in cells:
             runs = [ran[name, cell, seed] for seed in setup.seeds]
             bounds = [[ran[name, end, seed].value for end in ends] for seed in setup.seeds]
-            rows.append((name, *_told(cell, runs, bounds)))
+            rows.append((name, *_told(cell, runs, bounds), _over(alone, runs, bounds)))
     table = Table(
         title="what is left of the gain",
         columns=(
             "trace", "feedback", "rate", "delay", "share", "worst seed", "quality", "error",
-            "largest",
+            "largest", "over single",
         ),
         rows=tuple(rows),
         note="share: of the gain in quality less price times cost that full, immediate, clean "
-        "feedback brings over none; quality: of all answers; error: estimated less true mean "
-        f"quality of called answers (largest: over seeds); {len(setup.seeds)} seeds",
+        "feedback brings over none; over single: over the best single candidate; quality: of all "
+        "answers; error: estimated less true mean quality of called answers (largest: over seeds); "
+        f"{len(setup.seeds)} seeds",
     )  # fmt: skip
     return StudyReport(title="Feedback as it really comes", tables=(table,))
+
+
+def _alone(setup: StudySetup, name: str) -> float:
+    """What the best single candidate is worth in hindsight: quality less price times cost."""
+    every = _world(setup.trace(name), setup.limit).outcomes
+    return float((every.quality - PRICES[name] * every.cost_usd).mean(axis=0).max())
+
+
+def _over(alone: float, runs: list[Ran], bounds: list[list[float]]) -> float | str:
+    """Share of full feedback's gain over the best single candidate."""
+    gain = float(np.mean([full for _, full in bounds])) - alone
+    reached = float(np.mean([one.value for one in runs])) - alone
+    return reached / gain if gain > 0.0 else "no gain"
 
 
 def _told(cell: Cell, runs: list[Ran], bounds: list[list[float]]) -> tuple[str | float, ...]:
