@@ -28,8 +28,11 @@ from sls_plugins.types import Answer, CacheHit, CacheMiss, Outcome, Query, Vecto
 
 __all__ = ["Boarding", "Found", "landing_of", "plan_together"]
 
-TRIES, WAITS = 3, 4
+TRIES, WAITS = 3, 4.0
 """How often one waits for the same text; for others like it."""
+
+MOMENT = 0.1
+"""Part of a wait that it is to see somebody served who was to call."""
 
 Found: TypeAlias = CacheHit | Planned | Answer
 Together: TypeAlias = Generator[Effect, Any, Found]
@@ -132,11 +135,11 @@ def _alike(
     """The answer to a text like this one, stored or on its way, or why there is none."""
     assert parts.flights is not None
     look = partial(_look, query, vector, decision_id, boarding)
-    found: CacheHit | CacheMiss = CacheMiss(why="")
-    for _ in range(WAITS):
+    left = WAITS
+    while True:
         landings = parts.flights.landings
         found = yield from look()
-        if isinstance(found, CacheHit) or boarding.flight is None:
+        if isinstance(found, CacheHit) or boarding.flight is None or left <= 0:
             break
         leader: Leader | None = yield BoardNear(boarding.flight, query, vector)
         if leader is None:
@@ -158,8 +161,7 @@ def _alike(
             return heard
         if landed.landing in {Landing.PRIVATE, Landing.LATE}:
             break
-    else:
-        found = yield from look()
+        left -= MOMENT if landed.landing is Landing.FOUND else 1.0
     if isinstance(found, CacheHit):
         boarding.landing = Landing.FOUND
     return found

@@ -12,7 +12,18 @@ import pytest
 
 from sls_plugins import Answer, Candidate, Engine, Query, Source
 from sls_plugins.errors import NoCandidateLeft
-from sls_plugins.flow.flights import Flights, Landing, Leader
+from sls_plugins.flow.effects import (
+    Board,
+    BoardNear,
+    Decide,
+    Encode,
+    FindExact,
+    FindNear,
+    Follow,
+)
+from sls_plugins.flow.flights import Flight, Flights, Landed, Landing, Leader
+from sls_plugins.flow.together import Boarding, plan_together
+from sls_plugins.types import CacheMiss
 
 ASKED = Query(text="What is a heap?", tenant="a", scope="s")
 CROWD = 20
@@ -201,6 +212,28 @@ def test_the_most_central_of_those_who_hoped_leads_next():
     land("right")
     assert len(flights) == 0
     assert flights._by_space == {}
+
+
+@pytest.mark.parametrize(("landing", "waits"), [(Landing.FOUND, 9), (Landing.KEPT, 4)])
+def test_who_sees_others_served_goes_on_waiting(make_engine, landing, waits):
+    """A leader that found something stored was no call, so it is not counted as a wait for one."""
+    parts = make_engine().parts
+    leader = Leader(Flight(Query(text="another")), serves=False)
+    answers = {
+        FindExact: None,
+        Board: (Flight(ASKED), True),
+        Encode: np.array((1.0, 0.0), dtype=np.float32),
+        FindNear: CacheMiss(why="not sure enough"),
+        BoardNear: leader,
+        Follow: Landed(landing),
+    }
+    steps = plan_together(parts, ASKED, Boarding())
+    effect, followed = next(steps), 0
+    while not isinstance(effect, Decide) and followed < 9:
+        followed += isinstance(effect, Follow)
+        effect = steps.send(answers[type(effect)])
+    steps.close()
+    assert followed == waits
 
 
 class Hopeful:
