@@ -27,6 +27,9 @@ TRUST = 4.0
 """Outcomes, if they weighed alike, that the predictor's own word on a candidate is worth."""
 
 
+LITTLE = 0.1
+"""Quality that may be gained where outcomes count whole; they count half at twice as much."""
+
 MANY = 1e3
 """Nats, per outcome, against what cannot be."""
 
@@ -158,13 +161,14 @@ class Standing:
         """Nats by which each one's outcomes speak against its being worth as much as the best.
 
         At this price (quality per USD), on the whole; shape (n,). Its own outcomes alone count: an
-        expectation that was bent by a bad start does not.
+        expectation that was bent by a bad start does not. They count half where much could be
+        gained: where the best leaves much to be desired.
         """
         quality, cost = self.means(rows)
         needed = float((quality - price * cost).max()) + price * cost
         scores, outcomes = self.own[rows].T
         nats: Floats = outcomes * surprise(scores / np.maximum(outcomes, 1e-9), needed)
-        return nats
+        return nats / np.clip((1.0 - needed) / LITTLE, 1.0, 2.0)
 
     def mix(self, rows: Rows, usd: float) -> Mix:
         """The best mix of two that is expected to cost this much per query, or less."""

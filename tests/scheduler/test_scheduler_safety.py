@@ -70,6 +70,21 @@ def test_what_speaks_against_somebody_does_not_fade_by_itself() -> None:
     assert float(standing.against(rows, 0.0)[1]) < 0.1 * before
 
 
+def test_outcomes_speak_less_where_much_could_be_gained() -> None:
+    """A bad start counts half beside a best one that leaves a fifth of quality to be desired."""
+    found = {}
+    for best in (0.95, 0.8):
+        standing = Standing()
+        offers = (estimate("best", best, 0.001), estimate("new", 0.5, 0.001))
+        rows = standing.rows(["best", "new"])
+        standing.observe(offers, rows)
+        for quality in (1.0, 0.0, 0.0, 0.0):
+            standing.grade(offers[1], quality, 1.0)
+        found[best] = float(standing.against(rows, 0.0)[1])
+    assert found[0.95] == pytest.approx(4.0 * float(surprise(np.array(0.25), np.array(0.95))))
+    assert found[0.8] == pytest.approx(2.0 * float(surprise(np.array(0.25), np.array(0.8))))
+
+
 def test_the_best_mix_spends_what_is_spent() -> None:
     """Between two candidates on the hull, as much of the dearer one as can be paid."""
     standing = Standing()
