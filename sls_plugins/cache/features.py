@@ -84,10 +84,11 @@ def _texts(
     query, stored = _tokens(text), _tokens(entry.text)
     shared = len(query & stored)
     union = len(query) + len(stored) - shared
-    apart = len(_tokens(patterns[0]) ^ _tokens(patterns[1]))
+    alike = patterns[0] == patterns[1]
+    apart = 0 if alike else len(_tokens(patterns[0]) ^ _tokens(patterns[1]))
     return (
         1.0,
-        float(patterns[0] == patterns[1]),
+        float(alike),
         shared / union if union else 1.0,
         math.log1p(apart),
         min(3.0, abs(math.log((1 + len(text)) / (1 + len(entry.text))))),

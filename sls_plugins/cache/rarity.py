@@ -37,6 +37,8 @@ class Rarity:
 
         A word weighs the logarithm of how rare it is; both are within 0…1 (0: none differs).
         """
+        if one == other:
+            return 1.0, 0.0
         mine, theirs = _slots(one), _slots(other)
         differ = mine ^ theirs
         if not differ:

@@ -271,6 +271,7 @@ def _named(tenant: str, scope: str, text: str) -> int:
     return _digest(tenant, scope, pattern_of(text))
 
 
+@lru_cache(maxsize=1024)  # the same long answers come again and again
 def _name(answer: str) -> int:
     """A stable name of an answer; blanks do not count."""
     return _digest(*answer.split())
