@@ -24,8 +24,11 @@ BORROWED = (0.2, 0.9)
 FIRST, LEAST, MOST = 0.7, 0.5, 0.99
 """Trust in votes at first; the bounds within which grades seen elsewhere may move it."""
 
-SHARPNESS, FADE = 4.0, 0.998
+SHARPNESS, FADE = 2.0, 0.998
 """How fast errors of expectation move it; what is kept per grade."""
+
+SURE = 0.9
+"""Votes are held to no more than this where grades judge them: one grade does not end the trust."""
 
 ALIKE, EXPECTED, WITH, WITHOUT = range(4)
 """Votes that agreed; that would have, if right answers are alike; losses with votes, without."""
@@ -68,7 +71,8 @@ class Trust:
         """An answer was this good; `expected` was one quality with the votes, one without them."""
         for sums in self._told(place):
             for side, one in zip((WITH, WITHOUT), expected, strict=True):
-                sums[side] = FADE * sums[side] + weight * SHARPNESS * (quality - one) ** 2
+                error = quality - min(max(one, 1.0 - SURE), SURE)
+                sums[side] = FADE * sums[side] + weight * SHARPNESS * error**2
 
     def _told(self, place: int) -> tuple[list[float], list[float]]:
         """The sums that what was seen in a place adds to."""

@@ -134,6 +134,21 @@ def test_grades_that_contradict_the_votes_end_the_trust_in_them() -> None:
     assert witnesses.trust(said(0, "one", "").query) < trusted
 
 
+def test_one_grade_does_not_end_the_trust_in_votes() -> None:
+    """Two that agree may err once; where they err again and again nobody listens any more."""
+    witnesses = acquainted()
+    trusted = []
+    for number in range(8):
+        for name in ("one", "other"):
+            query = Query(text=f"{'mistaken ' * (1 + number)} line", task="logs")
+            line = replaced(said(number, name, f"mistake {number}"), query)
+            witnesses.learn_one(line)
+        witnesses.learn_one(replace(line, kind=OutcomeKind.GRADED, quality=0.0, answer_text=""))
+        trusted.append(witnesses.trust(query))
+    assert trusted[0] > 0.3
+    assert trusted[-1] < 0.1
+
+
 def test_where_answers_depend_on_the_digits_votes_tell_nothing() -> None:
     """Sums beside log lines: after a few of them, nobody is thought less of for other answers."""
     witnesses = acquainted()
