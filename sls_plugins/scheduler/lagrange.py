@@ -17,7 +17,6 @@ from sls_plugins.scheduler.safety import Safety
 from sls_plugins.scheduler.selection import (
     Picked,
     Terms,
-    best_payable,
     credible,
     pick,
     value_of,
@@ -68,8 +67,7 @@ class LagrangeScheduler:
         picked = pick(payable, terms, self._scenarios, seed)
         first = picked.ranking[0]
         self._pacer.charge(query.id, first.cost_usd)
-        usual = best_payable(self._free(payable), terms)
-        self._safety.chosen(query.id, picked, payable, usual, terms)
+        self._safety.chosen(query.id, picked, payable, terms)
         return Choice(
             ranking=tuple(one.candidate for one in picked.ranking),
             propensity=picked.propensity,

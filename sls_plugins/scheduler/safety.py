@@ -157,16 +157,15 @@ class Safety:
         limit_usd = max(purse_usd, RISK * min(one.cost_usd for one in estimates))
         hidden = self.standing.against(rows, max(price, 0.0)) <= REACH
         graded = self.standing.own[rows, 1]
-        enough = np.minimum(most, FIRST_TRIALS + 2.0 * graded) * hidden
-        facts = zip(estimates, hidden.tolist(), enough.tolist(), tried.tolist(), strict=True)
+        enough = np.maximum(np.minimum(most, FIRST_TRIALS + 2.0 * graded) * hidden, FIRST_TRIALS)
+        looked = hidden & (tried >= FIRST_TRIALS) & (tried < LOOKS) & bool(hopeful)
         fresh = []
-        for one, missed, wished, asked in facts:
-            wanted = asked < max(wished, FIRST_TRIALS)
+        for place in np.flatnonzero((tried < enough) | looked).tolist():
+            one, asked = estimates[place], float(tried[place])
             likely = one.cost_high_usd * (1.0 if asked else CAUTION) <= limit_usd
-            look = missed and FIRST_TRIALS <= asked < LOOKS and one in hopeful
-            look = look and one.cost_usd <= purse_usd
+            look = bool(looked[place]) and one in hopeful and one.cost_usd <= purse_usd
             look = look and one.cost_high_usd * CAUTION <= room_usd
-            if one.cost_usd <= self.fund_usd and ((wanted and likely) or look):
+            if one.cost_usd <= self.fund_usd and ((asked < enough[place] and likely) or look):
                 turn = asked if asked >= FIRST_TRIALS else 0.0
                 fresh.append((turn, one.cost_usd, one.candidate))
         if not fresh:
@@ -179,12 +178,11 @@ class Safety:
         key: str,
         picked: Picked,
         estimates: Sequence[Estimate],
-        best: Estimate,
         terms: Terms,
     ) -> None:
         """Remember a decision until its grade comes, and what it costs more than the best value."""
         first = picked.ranking[0]
-        self._charge(first, best, terms)
+        self._charge(first, picked.best, terms)
         self.standing.ask(first.candidate)
         if not key:
             return

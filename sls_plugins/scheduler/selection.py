@@ -16,7 +16,6 @@ from sls_plugins.types import Decision, Estimate
 __all__ = [
     "Picked",
     "Terms",
-    "best_payable",
     "choose_again",
     "credible",
     "explored_usd",
@@ -34,6 +33,7 @@ Floats = NDArray[np.float64]
 class Picked:
     """The ranking, best first, and with which probability its first was chosen.
 
+    `best` is the best value, doubts aside, of those that could be asked without being on trial.
     `policy` and `mix` are the probabilities with which the learnt policy, and the fixed mix, would
     have chosen each of `names`.
     """
@@ -43,6 +43,7 @@ class Picked:
     names: tuple[str, ...]
     policy: Floats
     mix: Floats
+    best: Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,13 +141,6 @@ def worth_of(one: Estimate, terms: Terms) -> float:
     return value_of(one, terms.latency_weight) - terms.price * one.cost_usd
 
 
-def best_payable(estimates: Sequence[Estimate], terms: Terms) -> Estimate:
-    """The best value, doubts aside, of those that may be asked without being on trial."""
-    able = affordable(estimates, terms)
-    payable = [one for one in able if one.candidate not in terms.trial] or able
-    return max(payable, key=lambda one: worth_of(one, terms))
-
-
 def credible(
     estimates: Sequence[Estimate], doubt: Mapping[str, float], latency_weight: float = 0.0
 ) -> list[Estimate]:
@@ -208,7 +202,10 @@ def pick(estimates: Sequence[Estimate], terms: Terms, scenarios: Scenarios, seed
         rest = [one for one in estimates if one.candidate not in names]
         rest.sort(key=lambda one: (one.cost_usd, -one.quality))
     chance = float(learnt * policy[first] + safe * mix[first] + trial[first])
-    return Picked((*(able[i] for i in order), *rest), chance, names, policy, mix)
+    usual = np.array([name not in terms.trial for name in names]) if terms.trial else None
+    worths = scores if usual is None or not usual.any() else np.where(usual, scores, -np.inf)
+    best = able[int(worths.argmax())]
+    return Picked((*(able[i] for i in order), *rest), chance, names, policy, mix, best)
 
 
 def _beside(
@@ -230,9 +227,10 @@ def _beside(
     if place < len(able):
         probe = able[place]
         order = (probe, *picked.ranking, *(one for one in held if one is not probe))
-        return Picked(order, float(shares[place + 1] - shares[place]), names, policy, mix)
+        chance = float(shares[place + 1] - shares[place])
+        return Picked(order, chance, names, policy, mix, picked.best)
     chance = picked.propensity * (1.0 - float(shares[-1]))
-    return Picked((*picked.ranking, *held), chance, names, policy, mix)
+    return Picked((*picked.ranking, *held), chance, names, policy, mix, picked.best)
 
 
 def choose_again(decision: Decision) -> tuple[tuple[str, ...], float]:
@@ -256,7 +254,9 @@ def explored_usd(decision: Decision) -> float | None:
     if not decision.terms:
         return None
     terms, ranked = terms_of(decision.terms), set(decision.ranking)
-    best = best_payable([one for one in decision.estimates if one.candidate in ranked], terms)
+    able = affordable([one for one in decision.estimates if one.candidate in ranked], terms)
+    payable = [one for one in able if one.candidate not in terms.trial] or able
+    best = max(payable, key=lambda one: worth_of(one, terms))
     first = decision.estimate_of(decision.candidate)
     if worth_of(first, terms) >= worth_of(best, terms):
         return None

@@ -57,8 +57,8 @@ def surprise(seen: Floats, real: Floats) -> Floats:
 
     Of Bernoulli's distribution, which no other between 0 and 1 exceeds; many for more than 1.
     """
-    seen = np.clip(seen, 1e-6, 1.0 - 1e-6)
-    inside = np.clip(real, seen, 1.0 - 1e-9)
+    seen = np.minimum(np.maximum(seen, 1e-6), 1.0 - 1e-6)
+    inside = np.minimum(np.maximum(real, seen), 1.0 - 1e-9)
     nats = seen * np.log(seen / inside) + (1.0 - seen) * np.log((1.0 - seen) / (1.0 - inside))
     return np.where(real > 1.0, MANY, nats)
 
@@ -168,7 +168,7 @@ class Standing:
         needed = float((quality - price * cost).max()) + price * cost
         scores, outcomes = self.own[rows].T
         nats: Floats = outcomes * surprise(scores / np.maximum(outcomes, 1e-9), needed)
-        return nats / np.clip((1.0 - needed) / LITTLE, 1.0, 2.0)
+        return nats / np.minimum(np.maximum((1.0 - needed) / LITTLE, 1.0), 2.0)
 
     def mix(self, rows: Rows, usd: float) -> Mix:
         """The best mix of two that is expected to cost this much per query, or less."""

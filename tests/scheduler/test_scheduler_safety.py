@@ -349,7 +349,8 @@ def test_exploring_the_cheap_is_charged_less_what_it_saves() -> None:
         terms = Terms(price=price, purse_usd=9.0, trial={"small": 1.0})
         safety = Safety(Aim(price=price, exploration=0.0))
         picked = pick(offers, terms, SCENARIOS, 1)
-        safety.chosen("1", picked, offers, offers[1], terms)
+        assert picked.best is offers[1]
+        safety.chosen("1", picked, offers, terms)
         left[price] = safety.credit
     assert left == pytest.approx({0.4: 2.0 - (0.4 - 0.4 * 0.8), 0.0: 2.0 - 0.4})
 
