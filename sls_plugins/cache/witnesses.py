@@ -134,6 +134,11 @@ class Witnesses:
 
         return tuple(of(one) for one in estimates)
 
+    def heard(self, query: Query) -> frozenset[str]:
+        """Candidates that have answered such queries: asking them again finds nothing out."""
+        case = self._cases.get(_case_of(query))
+        return frozenset() if case is None else frozenset(case.votes)
+
     def outvoted(self, outcome: Outcome) -> bool:
         """Another answer to such queries is probably right, and likelier than this fresh one."""
         case = self._cases.get(_case_of(outcome.query))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sls_plugins.errors import NoCandidateLeft, StorageError
@@ -145,6 +146,19 @@ def _offered(miss: CacheMiss) -> tuple[Estimate, ...]:
     )  # fmt: skip
 
 
+def _weighed(
+    parts: Parts, query: Query, miss: CacheMiss, estimates: Sequence[Estimate]
+) -> Sequence[Estimate]:
+    """Beside an offer of which more is worth knowing, who would tell nothing new is worth less."""
+    if miss.worth <= 0.0 or parts.witnesses is None:
+        return estimates
+    heard = parts.witnesses.heard(query)
+    return [
+        replace(one, quality=max(0.0, one.quality - miss.worth)) if one.candidate in heard else one
+        for one in estimates
+    ]
+
+
 def _decide(parts: Parts, effect: Decide) -> Planned | CacheHit:
     """Steps 4 and 5. Raises NoCandidateLeft if nothing is eligible."""
     query, miss = effect.query, effect.miss
@@ -161,7 +175,8 @@ def _decide(parts: Parts, effect: Decide) -> Planned | CacheHit:
         if parts.witnesses is not None:
             told = parts.witnesses.adjusted(query, told)
         estimates = parts.sessions.adjust(query, told, parts.candidates)
-        choice = parts.scheduler.decide(query, (*estimates, *_offered(miss)), purse, seed)
+        weighed = _weighed(parts, query, miss, estimates)
+        choice = parts.scheduler.decide(query, (*weighed, *_offered(miss)), purse, seed)
     if miss.offer is not None and choice.ranking[0] == CACHE:
         parts.log.add_hit(miss.offer, query, effect.vector)
         return miss.offer
