@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 LENGTH = 100
 """Queries that are looked at together."""
 
-MOST = 1.23
+MOST = 1.15
 """Budgets that they may cost each, on average."""
 
 RARE = 0.015
