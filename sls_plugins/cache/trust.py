@@ -24,6 +24,9 @@ BORROWED = (0.2, 0.9)
 FIRST, LEAST, MOST = 0.7, 0.5, 0.99
 """Trust in votes at first; the bounds within which grades seen elsewhere may move it."""
 
+FEW = 3.0
+"""Agreements that were to be expected, from which on it is known whether there are any."""
+
 SHARPNESS, FADE = 2.0, 0.998
 """How fast errors of expectation move it; what is kept per grade."""
 
@@ -45,6 +48,11 @@ class Trust:
         """Nobody has agreed with anybody yet."""
         self._all = [0.0, 0.0, 0.0, _odds(FIRST)]
         self._places: dict[int, list[float]] = {}
+
+    @property
+    def earned(self) -> bool:
+        """Candidates have agreed, or have not, often enough: trust is more than a guess."""
+        return self._all[EXPECTED] >= FEW
 
     def level(self, place: int) -> float:
         """How much votes tell in a place (0…1)."""

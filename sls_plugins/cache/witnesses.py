@@ -20,7 +20,7 @@ import numpy as np
 from sls_plugins.cache.keys import pattern_of, space_of
 from sls_plugins.cache.repute import Repute
 from sls_plugins.cache.trust import Trust
-from sls_plugins.cache.votes import LEAST, Case, Vote
+from sls_plugins.cache.votes import LEAST, SEVERAL, Case, Vote
 from sls_plugins.types import CacheEntry, Estimate, Outcome, OutcomeKind, Query, Source, State
 
 __all__ = ["Belief", "Witnesses"]
@@ -34,8 +34,8 @@ LONGEST = 4000
 BELIEVED = 0.8
 """From this chance on an answer overrules all others that are stored for such queries."""
 
-ENOUGH = 0.3
-"""Below this trust nothing is said at all."""
+ENOUGH, EVEN = 0.3, 0.5
+"""Below this trust votes say nothing; from this chance on grades alone say nothing against it."""
 
 SILENT = 0.5
 """How far somebody who has not answered yet is thought to be as good as usual, after bad grades."""
@@ -80,16 +80,19 @@ class Witnesses:
     def believe(self, query: Query, entry: CacheEntry) -> Belief | None:
         """What is thought of a stored answer to this query; None if votes tell nothing of it.
 
-        Where they do not, its own grades still tell.
+        Where they do not, its own grades tell if it is bad. What one alone has said is not doubted
+        until it is known whether candidates agree.
         """
         case, trust = self._cases.get(_case_of(query)), self.trust(query)
         if case is None:
             return None
         case.looks += 1
+        if len(case.votes) < SEVERAL and not (case.grades or self._trust.earned):
+            return None
         answer = _name(entry.answer.text)
         if trust < ENOUGH:
             alone = case.alone(answer)
-            return None if alone is None else Belief(right=alone, worth=0.0)
+            return None if alone is None or alone >= EVEN else Belief(right=alone, worth=0.0)
         chances = case.chances()
         if answer not in chances:
             return None

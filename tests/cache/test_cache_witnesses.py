@@ -167,13 +167,23 @@ def test_where_answers_depend_on_the_digits_votes_tell_nothing() -> None:
     assert witnesses.trust(said(0, "one", "").query) > 0.4
 
 
-def test_votes_are_heard_from_the_beginning() -> None:
-    """Before anybody could agree with anybody, a stored answer is worth a second opinion."""
+def test_a_stored_answer_is_not_doubted_before_candidates_could_agree() -> None:
+    """One vote that nobody graded is no reason to call again; a grade, or another answer, is."""
     witnesses = Witnesses()
-    witnesses.learn_one(said(0, "one", "a template"))
+    line = said(0, "one", "a template")
+    witnesses.learn_one(line)
+    assert believed(witnesses, "a template") is None
+    witnesses.learn_one(said(1, "other", "another template"))
     found = believed(witnesses, "a template")
     assert found is not None
     assert found.worth > 0.0
+
+    graded = Witnesses()
+    graded.learn_one(line)
+    graded.learn_one(replace(line, kind=OutcomeKind.GRADED, quality=0.0, answer_text=""))
+    found = believed(graded, "a template")
+    assert found is not None
+    assert found.right < 0.5
 
 
 def test_candidates_worse_than_expected_are_still_heard() -> None:
@@ -200,7 +210,7 @@ def test_who_repeats_an_answer_says_nothing_new_about_votes() -> None:
 
 
 def test_an_answer_graded_bad_is_not_believed_where_votes_tell_nothing() -> None:
-    """Its own grades count all the same; of one that nobody graded nothing is said."""
+    """Its own bad grade counts all the same; nothing is said of others, so they are just served."""
     witnesses = Witnesses()
     for number in range(60):
         witnesses.learn_one(said(number, f"candidate {number % 3}", f"in words of mine {number}"))
@@ -209,7 +219,7 @@ def test_an_answer_graded_bad_is_not_believed_where_votes_tell_nothing() -> None
         line = said(number, name, f"in words of mine {number}", quality=quality)
         witnesses.learn_one(line)
     assert right(witnesses, "in words of mine 58") < 0.1
-    assert right(witnesses, "in words of mine 59") > 0.9
+    assert believed(witnesses, "in words of mine 59") is None
     assert believed(witnesses, "in words of mine 50") is None
 
 
