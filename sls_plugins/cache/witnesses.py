@@ -72,6 +72,7 @@ class Witnesses:
         self._open: dict[str, _Open] = {}
         self._trust = Trust()
         self._repute = Repute()
+        self._graded = False  # grades come at all
 
     def trust(self, query: Query) -> float:
         """How much votes tell (0…1): as far as right answers are alike, and grades bear out."""
@@ -138,9 +139,12 @@ class Witnesses:
         return tuple(of(one) for one in estimates)
 
     def heard(self, query: Query) -> frozenset[str]:
-        """Candidates that have answered such queries: asking them again finds nothing out."""
+        """Candidates that have answered such queries: asking them again finds nothing out.
+
+        Nobody where answers are graded, for another call may bring the grade that tells.
+        """
         case = self._cases.get(_case_of(query))
-        return frozenset() if case is None else frozenset(case.votes)
+        return frozenset() if case is None or self._graded else frozenset(case.votes)
 
     def outvoted(self, outcome: Outcome) -> bool:
         """Another answer to such queries is probably right, and likelier than this fresh one."""
@@ -191,6 +195,7 @@ class Witnesses:
 
     def _grade(self, known: _Open, quality: float, weight: float, *, from_cache: bool) -> None:
         """A grade counts for everybody who said the same; it also tells what votes are worth."""
+        self._graded = True
         if known.believed is not None and not from_cache:
             self._trust.graded(known.place, quality, (known.believed, known.expected), weight)
         case = self._cases.get(known.case)
@@ -233,7 +238,7 @@ class Witnesses:
     def load(self, state: State) -> None:
         """Restore what `save` gave; an empty state is the beginning."""
         self._cases, self._open = {}, {}
-        self._trust, self._repute = Trust(), Repute()
+        self._trust, self._repute, self._graded = Trust(), Repute(), False
         if "cases" not in state:
             return
         self._trust.load("trust", state)
@@ -245,6 +250,7 @@ class Witnesses:
             votes = self._cases[int(case_id)].votes
             votes.setdefault(str(name), Vote(float(expected))).said[int(answer)] = int(count)
         graded = zip(_rows(state, "graded"), _rows(state, "grades"), strict=True)
+        self._graded = len(state["graded"]) > 0
         for (case_id, answer), (good, bad) in graded:
             self._cases[int(case_id)].grades[int(answer)] = (float(good), float(bad))
         opened = zip(

@@ -254,6 +254,18 @@ def test_who_has_not_spoken_is_half_as_good_as_usual_after_a_bad_grade() -> None
     assert newcomer == told[1]
 
 
+def test_who_has_answered_is_asked_again_where_grades_come() -> None:
+    """Another call of the same candidate finds out nothing, unless it may be graded."""
+    witnesses = acquainted()
+    witnesses.learn_one(said(0, "one", "a template"))
+    query = said(1, "one", "").query
+    assert witnesses.heard(query) == {"one"}
+    witnesses.learn_one(said(0, "one", "a template", quality=1.0))
+    restored = Witnesses()
+    restored.load(witnesses.save())
+    assert witnesses.heard(query) == restored.heard(query) == frozenset()
+
+
 def test_a_fresh_answer_is_outvoted_by_one_that_is_probably_right() -> None:
     """Two that agree outvote a third; alone nobody is outvoted."""
     witnesses = acquainted()
