@@ -43,6 +43,9 @@ SILENT = 0.5
 FINDING_OUT, HORIZON = 0.4, 10
 """Worth of knowing, per later use; uses ahead that count at most."""
 
+CALLS = 200.0
+"""Calls back to which it is looked how many were graded."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Belief:
@@ -72,7 +75,7 @@ class Witnesses:
         self._open: dict[str, _Open] = {}
         self._trust = Trust()
         self._repute = Repute()
-        self._graded = False  # grades come at all
+        self._graded = 0.0  # share of the last calls that were graded
 
     def trust(self, query: Query) -> float:
         """How much votes tell (0…1): as far as right answers are alike, and grades bear out."""
@@ -138,13 +141,18 @@ class Witnesses:
 
         return tuple(of(one) for one in estimates)
 
-    def heard(self, query: Query) -> frozenset[str]:
-        """Candidates that have answered such queries: asking them again finds nothing out.
+    def telling(self, query: Query, candidate: str) -> float:
+        """How much of what is worth finding out about such queries this candidate may tell (0…1).
 
-        Nobody where answers are graded, for another call may bring the grade that tells.
+        Who has answered one already tells nothing new by saying it again; but the call may be
+        graded, which tells something of an answer that has no grade.
         """
         case = self._cases.get(_case_of(query))
-        return frozenset() if case is None or self._graded else frozenset(case.votes)
+        vote = None if case is None else case.votes.get(candidate)
+        if case is None or vote is None:
+            return 1.0
+        open_share = sum(share for answer, share in vote.shares() if answer not in case.grades)
+        return open_share * min(1.0, HORIZON * self._graded)
 
     def outvoted(self, outcome: Outcome) -> bool:
         """Another answer to such queries is probably right, and likelier than this fresh one."""
@@ -169,6 +177,7 @@ class Witnesses:
         """Who repeats an answer says nothing new, else hard patterns would count most."""
         if outcome.estimate is None or not outcome.answer_text:
             return
+        self._graded *= 1.0 - 1.0 / CALLS
         place, answer = _place_of(outcome.query), _name(outcome.answer_text)
         case_id = _case_of(outcome.query)
         case = self._cases.setdefault(case_id, Case())
@@ -195,7 +204,8 @@ class Witnesses:
 
     def _grade(self, known: _Open, quality: float, weight: float, *, from_cache: bool) -> None:
         """A grade counts for everybody who said the same; it also tells what votes are worth."""
-        self._graded = True
+        if not from_cache:
+            self._graded += weight / CALLS
         if known.believed is not None and not from_cache:
             self._trust.graded(known.place, quality, (known.believed, known.expected), weight)
         case = self._cases.get(known.case)
@@ -219,6 +229,7 @@ class Witnesses:
         ]
         opened = list(self._open.values())
         return {
+            "graded_share": np.array(self._graded),
             "cases": np.array(list(self._cases), dtype=np.int64),
             "looks": np.array([case.looks for case in self._cases.values()], dtype=np.int64),
             "voted": np.array([one[:3] for one in votes], dtype=np.int64).reshape(-1, 3),
@@ -238,9 +249,10 @@ class Witnesses:
     def load(self, state: State) -> None:
         """Restore what `save` gave; an empty state is the beginning."""
         self._cases, self._open = {}, {}
-        self._trust, self._repute, self._graded = Trust(), Repute(), False
+        self._trust, self._repute, self._graded = Trust(), Repute(), 0.0
         if "cases" not in state:
             return
+        self._graded = float(state["graded_share"])
         self._trust.load("trust", state)
         self._repute.load("repute", state)
         for case_id, looks in zip(state["cases"].tolist(), state["looks"].tolist(), strict=True):
@@ -250,7 +262,6 @@ class Witnesses:
             votes = self._cases[int(case_id)].votes
             votes.setdefault(str(name), Vote(float(expected))).said[int(answer)] = int(count)
         graded = zip(_rows(state, "graded"), _rows(state, "grades"), strict=True)
-        self._graded = len(state["graded"]) > 0
         for (case_id, answer), (good, bad) in graded:
             self._cases[int(case_id)].grades[int(answer)] = (float(good), float(bad))
         opened = zip(

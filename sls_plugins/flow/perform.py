@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 
 from sls_plugins.errors import NoCandidateLeft, StorageError
@@ -137,26 +136,22 @@ def _offered(miss: CacheMiss) -> tuple[Estimate, ...]:
     """The stored answer as a candidate: it is right with P(right), and costs nothing."""
     if miss.offer is None:
         return ()
-    quality = max(0.0, miss.offer.p_right - miss.worth)
     return (
         Estimate(
-            candidate=CACHE, quality=quality, quality_sd=0.0, cost_usd=0.0, cost_high_usd=0.0,
-            latency_s=0.0,
+            candidate=CACHE, quality=miss.offer.p_right, quality_sd=0.0, cost_usd=0.0,
+            cost_high_usd=0.0, latency_s=0.0,
         ),
     )  # fmt: skip
 
 
-def _weighed(
-    parts: Parts, query: Query, miss: CacheMiss, estimates: Sequence[Estimate]
-) -> Sequence[Estimate]:
-    """Beside an offer of which more is worth knowing, who would tell nothing new is worth less."""
+def _telling(
+    parts: Parts, query: Query, miss: CacheMiss, estimates: tuple[Estimate, ...]
+) -> tuple[Estimate, ...]:
+    """Beside an offer of which more is worth knowing, asking is worth as much as it may tell."""
     if miss.worth <= 0.0 or parts.witnesses is None:
         return estimates
-    heard = parts.witnesses.heard(query)
-    return [
-        replace(one, quality=max(0.0, one.quality - miss.worth)) if one.candidate in heard else one
-        for one in estimates
-    ]
+    telling = parts.witnesses.telling
+    return tuple(replace(one, news=miss.worth * telling(query, one.candidate)) for one in estimates)
 
 
 def _decide(parts: Parts, effect: Decide) -> Planned | CacheHit:
@@ -174,9 +169,9 @@ def _decide(parts: Parts, effect: Decide) -> Planned | CacheHit:
         told = parts.predictor.predict_one(query, effect.vector, fit)
         if parts.witnesses is not None:
             told = parts.witnesses.adjusted(query, told)
+        told = _telling(parts, query, miss, told)
         estimates = parts.sessions.adjust(query, told, parts.candidates)
-        weighed = _weighed(parts, query, miss, estimates)
-        choice = parts.scheduler.decide(query, (*weighed, *_offered(miss)), purse, seed)
+        choice = parts.scheduler.decide(query, (*estimates, *_offered(miss)), purse, seed)
     if miss.offer is not None and choice.ranking[0] == CACHE:
         parts.log.add_hit(miss.offer, query, effect.vector)
         return miss.offer

@@ -119,7 +119,8 @@ class Safety:
         if self.fund_usd >= 0.0:
             return shares
         weight = self.aim.latency_weight
-        best = max(estimates, key=lambda one: value_of(one, weight) - price * one.cost_usd)
+        worths = [value_of(one, weight) + one.news - price * one.cost_usd for one in estimates]
+        best = estimates[worths.index(max(worths))]
         cheap = [one.candidate for one in estimates if one.cost_usd <= best.cost_usd]
         return {name: shares[name] for name in cheap if name != best.candidate}
 

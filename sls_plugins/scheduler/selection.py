@@ -137,8 +137,8 @@ def value_of(one: Estimate, latency_weight: float) -> float:
 
 
 def worth_of(one: Estimate, terms: Terms) -> float:
-    """Its value at this price, doubts aside."""
-    return value_of(one, terms.latency_weight) - terms.price * one.cost_usd
+    """Its value at this price with the news that asking brings, doubts aside."""
+    return value_of(one, terms.latency_weight) + one.news - terms.price * one.cost_usd
 
 
 def credible(
@@ -182,9 +182,8 @@ def pick(estimates: Sequence[Estimate], terms: Terms, scenarios: Scenarios, seed
             return _beside(free, estimates, terms, scenarios, seed)
     able = affordable(estimates, terms)
     names = tuple(one.candidate for one in able)
-    weight, price, curious = terms.latency_weight, terms.price, terms.curiosity
-    scores = np.array([value_of(one, weight) - price * one.cost_usd for one in able])
-    doubts = np.array([curious.get(one.candidate, 0.0) * one.quality_sd for one in able])
+    scores = np.array([worth_of(one, terms) for one in able])
+    doubts = np.array([terms.curiosity.get(one.candidate, 0.0) * one.quality_sd for one in able])
     drawn, policy = scenarios.draw(scores, doubts, seed)
     mix, trial = _shares(names, terms.mix), _shares(names, terms.trial)
     whole = float(mix.sum())

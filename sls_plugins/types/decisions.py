@@ -20,7 +20,8 @@ class Estimate:
     `quality` and `quality_sd` are the mean and standard deviation of the *expected* quality (0…1),
     so the deviation says how little is known, not how much answers vary. `cost_usd` is the mean,
     `cost_high_usd` the 90 % quantile which is reserved. `latency_s` is the median, `latency_high_s`
-    the 95 % quantile; None while nothing is known.
+    the 95 % quantile; None while nothing is known. `news` is what asking is worth besides the
+    answer, in quality: it may tell whether a stored answer is right.
     """
 
     candidate: str
@@ -31,6 +32,7 @@ class Estimate:
     latency_s: float | None = None
     latency_high_s: float | None = None
     output_tokens: float | None = None
+    news: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,7 @@ class Decision:
         """
         weight = dict(self.terms).get("latency_weight", 0.0)
         rows = [
-            (one.candidate, one.quality, one.quality_sd, one.cost_usd, one.latency_s)
+            (one.candidate, one.quality, one.quality_sd, one.cost_usd, one.latency_s, one.news)
             for one in self.estimates
         ]
         return Explanation(

@@ -13,9 +13,10 @@ __all__ = ["Explanation", "Offer", "offers_of"]
 class Offer:
     """What one candidate offered, and what would have made it the best value.
 
-    `worth` is quality (less what waiting costs) less price times cost. `lacking` is the quality it
-    would have needed more, `affordable_usd` the cost at which it would have won as it is (None: at
-    no cost). It wins at prices of money from `price_low` to `price_high` (None: at none).
+    `worth` is quality (less what waiting costs, with the `news` that asking brings of a stored
+    answer) less price times cost. `lacking` is the quality it would have needed more,
+    `affordable_usd` the cost at which it would have won as it is (None: at no cost). It wins at
+    prices of money from `price_low` to `price_high` (None: at none).
     """
 
     candidate: str
@@ -28,6 +29,7 @@ class Offer:
     affordable_usd: float | None
     price_low: float | None = None
     price_high: float | None = None
+    news: float = 0.0
 
     @property
     def would_take(self) -> str:
@@ -66,9 +68,10 @@ class Explanation:
         for offer in self.offers:
             mark = "*" if offer.candidate == self.candidate else " "
             waiting = "" if offer.latency_s is None else f", {offer.latency_s:.2g} s"
+            news = f", news {offer.news:.3f}" if offer.news else ""
             lines.append(
-                f"{mark} {offer.candidate}: quality {offer.quality:.3f}±{offer.quality_sd:.3f}, "
-                f"{offer.cost_usd:.3g} USD{waiting}; worth {offer.worth:.4f}; "
+                f"{mark} {offer.candidate}: quality {offer.quality:.3f}±{offer.quality_sd:.3f}"
+                f"{news}, {offer.cost_usd:.3g} USD{waiting}; worth {offer.worth:.4f}; "
                 f"it would have taken: {offer.would_take}"
             )
         lines += [f"  {name}: not eligible, {reason}" for name, reason in self.ineligible]
@@ -76,16 +79,16 @@ class Explanation:
 
 
 def offers_of(
-    rows: Sequence[tuple[str, float, float, float, float | None]],
+    rows: Sequence[tuple[str, float, float, float, float | None, float]],
     price: float,
     latency_weight: float,
 ) -> tuple[Offer, ...]:
-    """Offers in order; `rows` are name, quality, its deviation, cost (USD) and latency (s)."""
-    values = [row[1] - latency_weight * (row[4] or 0.0) for row in rows]
+    """Offers in order; `rows` are name, quality, its deviation, cost (USD), latency (s), news."""
+    values = [row[1] - latency_weight * (row[4] or 0.0) + row[5] for row in rows]
     costs = [row[3] for row in rows]
     worths = [value - price * cost for value, cost in zip(values, costs, strict=True)]
     offers = []
-    for at, (name, quality, sd, cost_usd, latency_s) in enumerate(rows):
+    for at, (name, quality, sd, cost_usd, latency_s, news) in enumerate(rows):
         others = worths[:at] + worths[at + 1 :]
         lacking = max(0.0, max(others, default=-math.inf) - worths[at])
         usd = cost_usd - lacking / price if price > 0.0 else -1.0
@@ -102,6 +105,7 @@ def offers_of(
                 affordable_usd=usd if usd >= 0.0 else None,
                 price_low=low if low <= high else None,
                 price_high=high if low <= high else None,
+                news=news,
             )
         )
     return tuple(offers)

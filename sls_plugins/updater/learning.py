@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 SNAPSHOT = "learnt"
 LAYOUT = "layout"
-LAYOUT_NOW = 9
+LAYOUT_NOW = 10
 """To be raised whenever a part's learnt arrays change their meaning or their shape."""
 PAGE_LINES = 1000
 

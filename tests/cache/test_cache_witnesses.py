@@ -254,16 +254,21 @@ def test_who_has_not_spoken_is_half_as_good_as_usual_after_a_bad_grade() -> None
     assert newcomer == told[1]
 
 
-def test_who_has_answered_is_asked_again_where_grades_come() -> None:
-    """Another call of the same candidate finds out nothing, unless it may be graded."""
+def test_who_has_answered_tells_something_new_only_by_grades() -> None:
+    """Another call of the same candidate tells as much as its answer may yet be graded."""
     witnesses = acquainted()
     witnesses.learn_one(said(0, "one", "a template"))
     query = said(1, "one", "").query
-    assert witnesses.heard(query) == {"one"}
-    witnesses.learn_one(said(0, "one", "a template", quality=1.0))
+    assert witnesses.telling(query, "two") == 1.0
+    assert witnesses.telling(query, "one") == 0.0
+    for number in range(1000, 1010):
+        witnesses.learn_one(said(number, "one", "", quality=1.0))
+    where_grades_come = witnesses.telling(query, "one")
     restored = Witnesses()
     restored.load(witnesses.save())
-    assert witnesses.heard(query) == restored.heard(query) == frozenset()
+    assert 0.1 < where_grades_come == restored.telling(query, "one")
+    witnesses.learn_one(said(0, "one", "a template", quality=1.0))
+    assert witnesses.telling(query, "one") == 0.0
 
 
 def test_a_fresh_answer_is_outvoted_by_one_that_is_probably_right() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sls_plugins.scheduler.aim import Aim
@@ -31,3 +33,12 @@ def test_without_a_model_that_is_better_the_stored_answer_serves_for_free() -> N
     for seed in range(50):
         choice = scheduler.decide(Query(text="q", id=f"q{seed}"), offers, Purse(), seed)
         assert (choice.ranking[0], choice.propensity) == (CACHE, 1.0)
+
+
+def test_news_of_a_stored_answer_is_worth_a_call() -> None:
+    """Who may tell whether it is right is asked where that is worth the price, others are not."""
+    scheduler = LagrangeScheduler(Aim(price=100.0))
+    telling = replace(estimate("m", 0.9, 0.001), news=0.2)
+    offers = [telling, estimate("n", 0.9, 0.001), estimate(CACHE, 0.95, 0.0)]
+    choice = scheduler.decide(Query(text="q", id="q"), offers, Purse(), 7)
+    assert choice.ranking[0] == "m"

@@ -72,6 +72,7 @@ def make_decision(decision_id: str = "d1", query_id: str = "q1") -> Decision:
             cost_high_usd=5e-324,
             latency_s=None if place else THIRD,
             output_tokens=None if place else 41.7,
+            news=TENTHS / (place + 3),
         )
         for place, name in enumerate(("small", "large", "other"))
     )
