@@ -49,14 +49,11 @@ class Trust:
         self._all = [0.0, 0.0, 0.0, _odds(FIRST)]
         self._places: dict[int, list[float]] = {}
 
-    @property
-    def earned(self) -> bool:
-        """Candidates have agreed, or have not, often enough: trust is more than a guess."""
-        return self._all[EXPECTED] >= FEW
-
     def level(self, place: int) -> float:
-        """How much votes tell in a place (0…1)."""
+        """How much votes tell in a place (0…1): nothing, until it is known whether any agree."""
         alike, expected, with_votes, without = self._all
+        if expected < FEW:
+            return 0.0
         better = min(max(without - with_votes, _odds(LEAST)), _odds(MOST))
         seen = self._places.get(place)
         share = _alike(alike, expected, FIRST)

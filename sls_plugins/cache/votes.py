@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-__all__ = ["LEAST", "SEVERAL", "Case", "Vote"]
+__all__ = ["LEAST", "Case", "Vote"]
 
 ANSWERS = 6
 """Different answers of one candidate to a pattern that are remembered at most."""

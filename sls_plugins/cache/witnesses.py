@@ -20,7 +20,7 @@ import numpy as np
 from sls_plugins.cache.keys import pattern_of, space_of
 from sls_plugins.cache.repute import Repute
 from sls_plugins.cache.trust import Trust
-from sls_plugins.cache.votes import LEAST, SEVERAL, Case, Vote
+from sls_plugins.cache.votes import LEAST, Case, Vote
 from sls_plugins.types import CacheEntry, Estimate, Outcome, OutcomeKind, Query, Source, State
 
 __all__ = ["Belief", "Witnesses"]
@@ -84,15 +84,12 @@ class Witnesses:
     def believe(self, query: Query, entry: CacheEntry) -> Belief | None:
         """What is thought of a stored answer to this query; None if votes tell nothing of it.
 
-        Where they do not, its own grades tell if it is bad. What one alone has said is not doubted
-        until it is known whether candidates agree.
+        Where they do not, its own grades tell if it is bad.
         """
         case, trust = self._cases.get(_case_of(query)), self.trust(query)
         if case is None:
             return None
         case.looks += 1
-        if len(case.votes) < SEVERAL and not (case.grades or self._trust.earned):
-            return None
         answer = _name(entry.answer.text)
         if trust < ENOUGH:
             alone = case.alone(answer)

@@ -168,15 +168,12 @@ def test_where_answers_depend_on_the_digits_votes_tell_nothing() -> None:
 
 
 def test_a_stored_answer_is_not_doubted_before_candidates_could_agree() -> None:
-    """One vote that nobody graded is no reason to call again; a grade, or another answer, is."""
-    witnesses = Witnesses()
+    """Votes say nothing until it is known whether candidates agree at all; a bad grade does."""
     line = said(0, "one", "a template")
-    witnesses.learn_one(line)
-    assert believed(witnesses, "a template") is None
-    witnesses.learn_one(said(1, "other", "another template"))
-    found = believed(witnesses, "a template")
-    assert found is not None
-    assert found.worth > 0.0
+    for witnesses, doubted in ((Witnesses(), False), (acquainted(), True)):
+        witnesses.learn_one(line)
+        witnesses.learn_one(said(1, "other", "another template"))
+        assert (believed(witnesses, "a template") is not None) is doubted
 
     graded = Witnesses()
     graded.learn_one(line)
@@ -184,6 +181,16 @@ def test_a_stored_answer_is_not_doubted_before_candidates_could_agree() -> None:
     found = believed(graded, "a template")
     assert found is not None
     assert found.right < 0.5
+
+
+def test_one_candidate_alone_overrules_nothing() -> None:
+    """What a pattern masks may matter: a rare answer is not wrong because another is frequent."""
+    witnesses = Witnesses()
+    for number in range(60):
+        answer = "yes" if number == 7 else "no"
+        witnesses.learn_one(said(number, "one", answer))
+        witnesses.learn_one(said(number, "one", answer, quality=1.0))
+    assert witnesses.overruled(said(7, "one", "").query) is None
 
 
 def test_candidates_worse_than_expected_are_still_heard() -> None:
