@@ -153,7 +153,9 @@ class Safety:
         rows = self.standing.rows([one.candidate for one in estimates])
         tried = self.standing.asked[rows]
         most = TRIALS * max(1.0, math.sqrt(self.seen / STEADY))
-        if not hopeful and tried.min() >= most:
+        reach = max(most, LOOKS) if hopeful else most
+        asked_for = zip(estimates, tried.tolist(), strict=True)
+        if all(asked >= reach or one.cost_usd > self.fund_usd for one, asked in asked_for):
             return {}
         limit_usd = max(purse_usd, RISK * min(one.cost_usd for one in estimates))
         hidden = self.standing.against(rows, max(price, 0.0)) <= REACH

@@ -155,7 +155,9 @@ class Standing:
         quality = self.expected[rows, 0] / seen
         quality += errors / np.maximum(weights, 1e-9) * alike / (alike + TRUST)
         paid, expected = self.bills[rows].T
-        return quality, self.expected[rows, 1] / seen * np.clip(paid / expected, 0.3, 3.0)
+        return quality, self.expected[rows, 1] / seen * np.minimum(
+            np.maximum(paid / expected, 0.3), 3.0
+        )
 
     def against(self, rows: Rows, price: float) -> Floats:
         """Nats by which each one's outcomes speak against its being worth as much as the best.
