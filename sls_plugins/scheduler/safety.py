@@ -118,8 +118,8 @@ class Safety:
         shares = dict(zip(names, curiosity(self.standing.tries[rows]).tolist(), strict=True))
         if self.fund_usd >= 0.0:
             return shares
-        weight = self.aim.latency_weight
-        worths = [value_of(one, weight) + one.news - price * one.cost_usd for one in estimates]
+        terms = Terms(price=price, purse_usd=0.0, latency_weight=self.aim.latency_weight)
+        worths = [worth_of(one, terms) for one in estimates]
         best = estimates[worths.index(max(worths))]
         cheap = [one.candidate for one in estimates if one.cost_usd <= best.cost_usd]
         return {name: shares[name] for name in cheap if name != best.candidate}
@@ -144,11 +144,10 @@ class Safety:
         When nobody lacks his first trials it is whoever was asked least of those still to be tried.
         After its first trials that is one which a bad start may hide: at this `price` (quality per
         USD) it may be worth as much as the best for all that is known. Where grades do not come it
-        is not tried on. What is expected of one that
-        was never asked rests on list prices: it may be much dearer.
-        While money would be left over, `hopeful` are those that may be the best: they are tried
-        until what they cost is known, too, as long as there is room (`room_usd`) for the most that
-        they may cost.
+        is not tried on. What is expected of one that was never asked rests on list prices: it may
+        be much dearer. While money would be left over, `hopeful` are those that may be the best:
+        they are tried until what they cost is known, too, as long as there is room (`room_usd`) for
+        the most that they may cost.
         """
         rows = self.standing.rows([one.candidate for one in estimates])
         tried = self.standing.asked[rows]

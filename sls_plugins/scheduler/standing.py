@@ -26,7 +26,6 @@ MOST_WEIGHT = 20.0
 TRUST = 4.0
 """Outcomes, if they weighed alike, that the predictor's own word on a candidate is worth."""
 
-
 LITTLE = 0.1
 """Quality that may be gained where outcomes count whole; they count half at twice as much."""
 
