@@ -19,6 +19,9 @@ NOTES = (
     "Hindsight marks policies that nobody could follow without knowing the outcomes.",
 )
 
+SAME = 0.005
+"""Costs that differ by less than this share are called the same."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoResult:
@@ -46,11 +49,6 @@ class DemoResult:
         """Always asking the model that costs most."""
         return max(self.rivals.singles, key=lambda policy: policy.cost_usd)
 
-    @property
-    def cheapest(self) -> Policy:
-        """Always asking the model that costs least."""
-        return min(self.rivals.singles, key=lambda policy: policy.cost_usd)
-
 
 def demo_report(result: DemoResult) -> Report:
     """All that the demo found, for readers and for programs."""
@@ -70,7 +68,7 @@ def demo_report(result: DemoResult) -> Report:
         f"encoder {result.encoder}, seed {result.seed}; {result.seconds:.0f} s",
         facts=(*_savings(result, figures), *facts_of(figures)),
         policies=(policy_of(figures), *result.rivals.all),
-        charts=charts_of(result.decided, (result.dearest, result.cheapest)),
+        charts=charts_of(result.decided, (result.dearest, result.rivals.mix)),
         notes=NOTES,
         data={**data, **saved},
     )
@@ -78,15 +76,14 @@ def demo_report(result: DemoResult) -> Report:
 
 def _savings(result: DemoResult, figures: Figures) -> tuple[Fact, ...]:
     """What was saved, and what it did to the quality."""
-    return (
-        _against(result.dearest, figures),
-        _against(result.cheapest, figures),
-    )
+    return (_against(result.dearest, figures), _against(result.rivals.mix, figures))
 
 
 def _against(rival: Policy, figures: Figures) -> Fact:
     less = rival.cost_usd - figures.cost_usd
-    if less >= 0:
+    if abs(less) < SAME * rival.cost_usd:
+        cost = f"as much spent (${figures.cost_usd:.4f})"
+    elif less >= 0:
         share = less / rival.cost_usd if rival.cost_usd else 0.0
         cost = f"{share:.1%} saved (${figures.cost_usd:.4f} instead of ${rival.cost_usd:.4f})"
     else:

@@ -66,8 +66,8 @@ class MadeUp:
     """A made-up workload, simulated models, and a checker of every answer."""
 
     tells_hits = True
-    budget = Budget(price=3.0)
-    """A dollar must buy three right answers more than the cheaper model would give."""
+    budget = Budget(price=20.0)
+    """A dollar must buy twenty right answers more than the cheaper model would give."""
 
     def __init__(self, seed: int, queries: int) -> None:
         """The same world for the same seed."""
