@@ -29,23 +29,27 @@ class Burst:
     def __init__(self) -> None:
         """Nothing was spent."""
         self.ring: Floats = np.zeros(LENGTH)
+        self._spent_usd: float | None = None  # in the ring, but for its oldest; None: not summed
         self.at = 0
         self.tail = 1.5
 
     def left_usd(self, budget: float) -> float:
         """What the next query may cost."""
-        oldest = self.ring[(self.at + 1) % LENGTH]
-        return MOST * LENGTH * budget - float(self.ring.sum() - oldest)
+        if self._spent_usd is None:
+            self._spent_usd = float(self.ring.sum() - self.ring[(self.at + 1) % LENGTH])
+        return MOST * LENGTH * budget - self._spent_usd
 
     def add(self) -> int:
         """A query came, free as yet; returns the place of its cost."""
         self.at = (self.at + 1) % LENGTH
         self.ring[self.at] = 0.0
+        self._spent_usd = None
         return self.at
 
     def put(self, place: int, usd: float) -> None:
         """A query's cost, expected or real; `place` is what `add` returned for it."""
         self.ring[place] = usd
+        self._spent_usd = None
 
     def learn(self, ratio: float) -> None:
         """A call cost `ratio` times its high quantile."""
@@ -63,5 +67,6 @@ class Burst:
     def load(self, name: str, state: State) -> None:
         """Restore what `save` gave."""
         self.ring = np.array(state[f"{name}.ring"], dtype=np.float64)
+        self._spent_usd = None
         self.at = int(state[f"{name}.at"][0])
         self.tail = float(state[f"{name}.tail"][0])

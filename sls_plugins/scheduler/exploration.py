@@ -78,7 +78,9 @@ class Scenarios:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The scores in the seed's scenario, and each one's chance to be the highest; (K,) each."""
         if not deviations.any():  # nothing is explored: one wins in all of them
-            return scores, np.bincount([scores.argmax()], minlength=scores.size).astype(np.float64)
+            sure = np.zeros(scores.size)
+            sure[scores.argmax()] = 1.0
+            return scores, sure
         luck = self.luck[:, : scores.size]
         if scores.size > COLUMNS:
             luck = self.luck[:, np.arange(scores.size) % COLUMNS]

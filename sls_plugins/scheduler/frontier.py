@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import NamedTuple
 
 __all__ = ["Hull", "Step", "hull_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """From one candidate on the hull to the next: what more it costs, what more it brings."""
 
     to: int
@@ -42,22 +41,21 @@ class Hull:
 def hull_of(qualities: Sequence[float], costs_usd: Sequence[float]) -> Hull:
     """Hull of n ≥ 1 points; indices are places in the arguments. O(n log n)."""
     points = zip(costs_usd, (-quality for quality in qualities), range(len(costs_usd)), strict=True)
-    kept: list[int] = []
+    kept: list[tuple[float, float, int]] = []
     for cost_usd, worse, i in sorted(points):
-        if kept and cost_usd <= costs_usd[kept[-1]]:
+        quality = -worse
+        if kept and cost_usd <= kept[-1][0]:
             continue
         while len(kept) > 1:
-            a, b = kept[-2], kept[-1]
-            direct = (-worse - qualities[a]) * (costs_usd[b] - costs_usd[a])
-            if direct < (qualities[b] - qualities[a]) * (cost_usd - costs_usd[a]):
+            (a_usd, a, _), (b_usd, b, _) = kept[-2], kept[-1]
+            if (quality - a) * (b_usd - a_usd) < (b - a) * (cost_usd - a_usd):
                 break
             kept.pop()  # the line from a to this one passes above b, which is never the best choice
-        kept.append(i)
-    steps = [
-        Step(b, costs_usd[b] - costs_usd[a], qualities[b] - qualities[a]) for a, b in pairwise(kept)
-    ]
+        kept.append((cost_usd, quality, i))
+    first_usd, first, start = kept[0]
+    steps, last_usd, last = [], first_usd, first
+    for cost_usd, quality, i in kept[1:]:
+        steps.append(Step(i, cost_usd - last_usd, quality - last))
+        last_usd, last = cost_usd, quality
     rising = sum(step.quality > 0.0 for step in steps)
-    first = kept[0]
-    return Hull(
-        first, costs_usd[first], qualities[first], tuple(steps[:rising]), tuple(steps[rising:])
-    )
+    return Hull(start, first_usd, first, tuple(steps[:rising]), tuple(steps[rising:]))

@@ -19,9 +19,10 @@ from sls_plugins.scheduler.selection import (
     Terms,
     credible,
     pick,
-    value_of,
+    values_of,
     within,
     worth_of,
+    worths_of,
 )
 from sls_plugins.types import CACHE, Estimate, Outcome, OutcomeKind, Purse, Query, Source, State
 
@@ -52,14 +53,14 @@ class LagrangeScheduler:
         Raises NoCandidateLeft, naming each one's cost, if a ceiling rules out everybody.
         """
         stored = [one for one in estimates if one.candidate == CACHE]
-        models = [one for one in estimates if one.candidate != CACHE]
+        models = [one for one in estimates if one.candidate != CACHE] if stored else estimates
         allowed, causes = within(models, self._ceiling_usd(query))
         if not allowed:
             raise NoCandidateLeft(query.id, causes)
         doubt = self._safety.doubt([one.candidate for one in allowed])
         self._pacer.observe(self._hull(self._free(allowed), doubt), purse)
         left = math.inf if purse.available_usd is None else purse.available_usd
-        payable = within(allowed, left)[0] or allowed
+        payable = within(allowed, left)[0] or allowed if left < math.inf else allowed
         terms = self._terms(query, payable, left, doubt)
         best = _best(self._free(payable), terms)
         if stored and worth_of(stored[0], terms) >= worth_of(best, terms):
@@ -67,7 +68,7 @@ class LagrangeScheduler:
         picked = pick(payable, terms, self._scenarios, seed)
         first = picked.ranking[0]
         self._pacer.charge(query.id, first.cost_usd)
-        self._safety.chosen(query.id, picked, payable, terms)
+        self._safety.chosen(query.id, picked, terms)
         return Choice(
             ranking=tuple(one.candidate for one in picked.ranking),
             propensity=picked.propensity,
@@ -80,9 +81,7 @@ class LagrangeScheduler:
         reach, weight = self._pacer.most_usd, self.aim.latency_weight
         offered = [one for one in allowed if one.cost_high_usd <= reach] or allowed
         offered = credible(offered, doubt, weight)
-        return hull_of(
-            [value_of(one, weight) for one in offered], [one.cost_usd for one in offered]
-        )
+        return hull_of(values_of(offered, weight), [one.cost_usd for one in offered])
 
     def _terms(
         self,
@@ -150,7 +149,7 @@ class LagrangeScheduler:
     @property
     def explored(self) -> Explored:
         """What exploring was so far, as far as this state reaches back."""
-        decisions, calls, usd, spent_usd = self._safety.account.tolist()
+        decisions, calls, usd, spent_usd = self._safety.account
         return Explored(decisions=int(decisions), calls=int(calls), usd=usd, spent_usd=spent_usd)
 
     def forget(self, candidate: str, share: float) -> None:
@@ -184,7 +183,7 @@ class LagrangeScheduler:
 
 def _best(estimates: Sequence[Estimate], terms: Terms) -> Estimate:
     """The best value at this price, doubts aside."""
-    worths = [worth_of(one, terms) for one in estimates]
+    worths = worths_of(estimates, terms)
     return estimates[worths.index(max(worths))]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,11 +66,11 @@ class Pacer:
         self.burst = Burst()
         self.demand = Demand()
         self.share_usd = math.nan
-        self.shared = np.zeros(2)
+        self.shared = [0.0, 0.0]  # USD spent, USD planned
         self.level = SETPOINT * DEPTH * (aim.usd_per_query or 0.0)
         self.owed = 0.0
         self.spilt_usd = 0.0
-        self.flow = np.array([1.0, 1.0])
+        self.flow = [1.0, 1.0]  # budgets spent, budgets planned
         self.pending: dict[str, tuple[float, int]] = {}
 
     @property
@@ -109,7 +110,7 @@ class Pacer:
             self.level = min(filled, DEPTH * budget)
             self.spilt_usd = filled - self.level
             planned = min(self.rate_usd, self.window.most_usd)
-            self.flow = (1.0 - FADE) * self.flow + (0.0, FADE * planned / budget)
+            self.flow = faded(self.flow, planned / budget)
 
     def _share(self, purse: Purse) -> None:
         """What is left of a window's budget, shared out among the queries that may still come."""
@@ -122,7 +123,7 @@ class Pacer:
             coming = self.demand.expected(purse.now_s, purse.renews_s)
             self.share_usd = (purse.available_usd or 0.0) / coming
             planned = min(self.share_usd, self.window.most_usd / max(self.window.paid_share, 0.01))
-            self.shared = (1.0 - FADE) * self.shared + (0.0, FADE * planned)
+            self.shared = faded(self.shared, planned)
 
     @property
     def rate_usd(self) -> float:
@@ -134,7 +135,7 @@ class Pacer:
         """The price of money now, quality per USD; below 0 if money would be left over."""
         if math.isnan(self.share_usd):
             return self._aimed()
-        spent, planned = (self.shared + SURE * self.share_usd).tolist()
+        spent, planned = (usd + SURE * self.share_usd for usd in self.shared)
         excess = min(max(spent / max(planned, 1e-12), 1.0 / TRIM), TRIM)
         usd = self.share_usd * self.window.paid_share / excess
         paced = self.window.price_for_cost(usd)
@@ -147,7 +148,7 @@ class Pacer:
             return aim.price
         if aim.usd_per_query is not None:
             budget = aim.usd_per_query
-            spent, planned = self.flow.tolist()
+            spent, planned = self.flow
             excess = min(max(spent / max(planned, 1e-9), 1.0 / TRIM), TRIM)
             paced = self.window.price_for_cost(self.rate_usd / excess)
             return min(paced, self.window.price_for_quality(self._least_quality(budget)))
@@ -210,8 +211,8 @@ class Pacer:
             self.window.save(f"{name}.window")
             | {
                 f"{name}.level": np.array([self.level, self.owed]),
-                f"{name}.flow": self.flow.copy(),
-                f"{name}.shared": self.shared.copy(),
+                f"{name}.flow": np.array(self.flow),
+                f"{name}.shared": np.array(self.shared),
                 f"{name}.pending_keys": np.array(list(self.pending), dtype=np.str_),
                 f"{name}.pending": np.array(list(self.pending.values())).reshape(-1, 2),
             }
@@ -223,10 +224,16 @@ class Pacer:
         """Restore what `save` gave."""
         self.window.load(f"{name}.window", state)
         self.level, self.owed = np.array(state[f"{name}.level"], dtype=np.float64).tolist()
-        self.flow = np.array(state[f"{name}.flow"], dtype=np.float64)
-        self.shared = np.array(state[f"{name}.shared"], dtype=np.float64)
+        self.flow = np.asarray(state[f"{name}.flow"], dtype=np.float64).tolist()
+        self.shared = np.asarray(state[f"{name}.shared"], dtype=np.float64).tolist()
         self.burst.load(f"{name}.burst", state)
         self.demand.load(f"{name}.demand", state)
         keys = [str(key) for key in state[f"{name}.pending_keys"]]
         held = np.array(state[f"{name}.pending"], dtype=np.float64).tolist()
         self.pending = {key: (usd, int(at)) for key, (usd, at) in zip(keys, held, strict=True)}
+
+
+def faded(flow: Sequence[float], planned: float) -> list[float]:
+    """What was spent and what was planned, a little less of both, and this plan."""
+    spent, before = flow
+    return [(1.0 - FADE) * spent, (1.0 - FADE) * before + FADE * planned]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sls_plugins.scheduler.aim import Aim
 from sls_plugins.scheduler.duel import Duel
 from sls_plugins.scheduler.exploration import curiosity
-from sls_plugins.scheduler.selection import Picked, Terms, value_of, worth_of
-from sls_plugins.scheduler.standing import Mix, Standing
+from sls_plugins.scheduler.selection import Picked, Terms, value_of, worth_of, worths_of
+from sls_plugins.scheduler.standing import Mix, Rows, Standing
 from sls_plugins.types import Estimate, State
 
 __all__ = ["Safety"]
@@ -72,13 +72,15 @@ class Safety:
         self.standing = Standing()
         self.duel = Duel()
         self.pending: dict[str, tuple[float, float, float, float]] = {}
-        self.flow = np.zeros(2)  # USD spent, weight
+        self.flow = (0.0, 0.0)  # USD spent, weight
         self.seen = 0
         self.fund_usd = 0.0
         self.credit = CREDIT
-        self.account = np.zeros(4)  # decisions, explored ones, USD for these, USD in all
+        self.account = (0.0, 0.0, 0.0, 0.0)  # decisions, explored ones, USD for these, USD in all
         self._mix: Mix | None = None
         self._until = 0
+        self._mixed: tuple[Sequence[str], dict[str, float]] = ((), {})
+        self._doubts: tuple[Sequence[str], dict[str, float]] = ((), {})
 
     @property
     def share(self) -> float:
@@ -99,11 +101,14 @@ class Safety:
         if len(names) < 2 or self.flow[1] <= 0.0:
             return {}
         if self._mix is None or self.seen >= self._until:
-            spend = float(self.flow[0] / self.flow[1])
+            spend = self.flow[0] / self.flow[1]
             self._mix = self.standing.mix(self.standing.rows(names), spend)
             self._until = self.seen + RENEWAL
-        shares = self._mix.shares(names).tolist()
-        return {name: share for name, share in zip(names, shares, strict=True) if share > 0.0}
+            self._mixed = ((), {})
+        if names != self._mixed[0]:
+            told = zip(names, self._mix.shares(names).tolist(), strict=True)
+            self._mixed = (names, {name: share for name, share in told if share > 0.0})
+        return self._mixed[1]
 
     def curiosity(self, estimates: Sequence[Estimate], price: float) -> dict[str, float]:
         """The share of each one's doubt to explore at this price (quality per USD).
@@ -119,17 +124,18 @@ class Safety:
         if self.fund_usd >= 0.0:
             return shares
         terms = Terms(price=price, purse_usd=0.0, latency_weight=self.aim.latency_weight)
-        worths = [worth_of(one, terms) for one in estimates]
+        worths = worths_of(estimates, terms)
         best = estimates[worths.index(max(worths))]
         cheap = [one.candidate for one in estimates if one.cost_usd <= best.cost_usd]
         return {name: shares[name] for name in cheap if name != best.candidate}
 
     def doubt(self, names: Sequence[str]) -> dict[str, float]:
         """How far each candidate's mean quality may be from what is thought of it."""
-        rows = self.standing.rows(names)
-        tries = self.standing.tries[rows]
-        doubts = np.minimum(SPREAD / np.sqrt(1.0 + tries), MOST_DOUBT)
-        return dict(zip(names, doubts.tolist(), strict=True))
+        if names != self._doubts[0]:
+            rows = self.standing.rows(names)  # may grow the array
+            doubts = np.minimum(SPREAD / np.sqrt(1.0 + self.standing.tries[rows]), MOST_DOUBT)
+            self._doubts = (names, dict(zip(names, doubts.tolist(), strict=True)))
+        return self._doubts[1]
 
     def trial(
         self,
@@ -150,38 +156,44 @@ class Safety:
         the most that they may cost.
         """
         rows = self.standing.rows([one.candidate for one in estimates])
-        tried = self.standing.asked[rows]
+        limit_usd = max(purse_usd, RISK * min([one.cost_usd for one in estimates]))
         most = TRIALS * max(1.0, math.sqrt(self.seen / STEADY))
-        reach = max(most, LOOKS) if hopeful else most
-        asked_for = zip(estimates, tried.tolist(), strict=True)
-        if all(asked >= reach or one.cost_usd > self.fund_usd for one, asked in asked_for):
-            return {}
-        limit_usd = max(purse_usd, RISK * min(one.cost_usd for one in estimates))
-        hidden = self.standing.against(rows, max(price, 0.0)) <= REACH
-        graded = self.standing.own[rows, 1]
-        enough = np.maximum(np.minimum(most, FIRST_TRIALS + 2.0 * graded) * hidden, FIRST_TRIALS)
-        looked = hidden & (tried >= FIRST_TRIALS) & (tried < LOOKS) & bool(hopeful)
-        fresh = []
-        for place in np.flatnonzero((tried < enough) | looked).tolist():
-            one, asked = estimates[place], float(tried[place])
+        hopes = {one.candidate for one in hopeful}
+        reach = max(most, LOOKS) if hopes else most
+        turns = []
+        for place, asked in enumerate(self.standing.asked[rows].tolist()):
+            one = estimates[place]
+            if asked >= reach or one.cost_usd > self.fund_usd:
+                continue
             likely = one.cost_high_usd * (1.0 if asked else CAUTION) <= limit_usd
-            look = bool(looked[place]) and one in hopeful and one.cost_usd <= purse_usd
+            look = one.candidate in hopes and one.cost_usd <= purse_usd and asked < LOOKS
             look = look and one.cost_high_usd * CAUTION <= room_usd
-            if one.cost_usd <= self.fund_usd and ((asked < enough[place] and likely) or look):
-                turn = asked if asked >= FIRST_TRIALS else 0.0
-                fresh.append((turn, one.cost_usd, one.candidate))
-        if not fresh:
-            return {}
-        _, _, name = min(fresh)
-        return {name: TRYING * (1.0 - self.share)}
+            if asked < FIRST_TRIALS:
+                if likely:
+                    turns.append((0.0, one.cost_usd, one.candidate, place))
+            elif look or (likely and asked < self._enough(int(rows[place]), most)):
+                turns.append((asked, one.cost_usd, one.candidate, place))
+        name = self._next(sorted(turns), rows, max(price, 0.0))
+        return {name: TRYING * (1.0 - self.share)} if name else {}
 
-    def chosen(
-        self,
-        key: str,
-        picked: Picked,
-        estimates: Sequence[Estimate],
-        terms: Terms,
-    ) -> None:
+    def _enough(self, row: int, most: float) -> float:
+        """Times that somebody who may be the best is asked: few while grades do not come."""
+        return min(most, FIRST_TRIALS + 2.0 * float(self.standing.own[row, 1]))
+
+    def _next(
+        self, turns: Sequence[tuple[float, float, str, int]], rows: Rows, price: float
+    ) -> str:
+        """The first that lacks his first trials, or may be worth as much as the best."""
+        needed: list[float] = []
+        for asked, _, name, place in turns:
+            if asked < FIRST_TRIALS:
+                return name
+            needed = needed or self.standing.needed(rows, price)
+            if self.standing.against(int(rows[place]), needed[place]) <= REACH:
+                return name
+        return ""
+
+    def chosen(self, key: str, picked: Picked, terms: Terms) -> None:
         """Remember a decision until its grade comes, and what it costs more than the best value."""
         first = picked.ranking[0]
         self._charge(first, picked.best, terms)
@@ -192,15 +204,16 @@ class Safety:
         while len(self.pending) >= PENDING:
             self.pending.pop(next(iter(self.pending)))
         tried = sum(terms.trial.values()) / (1.0 - terms.safe)
-        self.pending[key] = (picked.propensity, *_contrast(picked, estimates, terms), tried)
+        self.pending[key] = (picked.propensity, *_contrast(picked, terms), tried)
 
     def _charge(self, first: Estimate, best: Estimate, terms: Terms) -> None:
         """What a choice costs more than the best value, and is expected to be worse, is on account.
 
         Exploring a cheaper one gives back the quality that the money it saves buys elsewhere.
         """
-        self.flow = (1.0 - FADE) * self.flow + (first.cost_usd, 1.0)
-        income_usd = self.aim.exploration * float(self.flow[0] / self.flow[1])
+        spent_usd, queries = self.flow
+        self.flow = ((1.0 - FADE) * spent_usd + first.cost_usd, (1.0 - FADE) * queries + 1.0)
+        income_usd = self.aim.exploration * (self.flow[0] / self.flow[1])
         explored = first.candidate != best.candidate and worth_of(first, terms) <= worth_of(
             best, terms
         )
@@ -211,7 +224,8 @@ class Safety:
         worse = max(0.0, value_of(best, weight) - value_of(first, weight) - saved) * explored
         credit = self.credit + self.aim.exploration * GRANT - worse
         self.credit = min(max(credit, -CREDIT), CREDIT)
-        self.account += (1.0, explored, more, first.cost_usd)
+        decisions, calls, usd, all_usd = self.account
+        self.account = (decisions + 1.0, calls + explored, usd + more, all_usd + first.cost_usd)
 
     def billed(self, estimate: Estimate, usd: float) -> None:
         """A call cost this."""
@@ -224,6 +238,7 @@ class Safety:
             return
         propensity, expected, ratio, tried = known
         self.standing.grade(estimate, quality, propensity)
+        self._doubts = ((), {})
         if math.isfinite(ratio):
             difference = expected + ratio * (quality - estimate.quality)
             # A decision of before the last hand-over may lie outside: it is let in cut short.
@@ -243,9 +258,9 @@ class Safety:
             self.standing.save(f"{name}.standing")
             | self.duel.save(f"{name}.duel")
             | {
-                f"{name}.flow": self.flow.copy(),
+                f"{name}.flow": np.array(self.flow),
                 f"{name}.fund": np.array([self.fund_usd]),
-                f"{name}.account": self.account.copy(),
+                f"{name}.account": np.array(self.account),
                 f"{name}.credit": np.array([self.credit]),
                 f"{name}.mix": np.array([mix.first, mix.second], dtype=np.str_),
                 f"{name}.mixed": np.array([mix.share, self.seen, self._until], dtype=np.float64),
@@ -258,14 +273,15 @@ class Safety:
         """Restore what `save` gave."""
         self.standing.load(f"{name}.standing", state)
         self.duel.load(f"{name}.duel", state)
-        self.flow = np.array(state[f"{name}.flow"], dtype=np.float64)
+        self.flow = tuple(np.asarray(state[f"{name}.flow"], dtype=np.float64).tolist())
         self.fund_usd = float(state[f"{name}.fund"][0])
-        self.account = np.array(state[f"{name}.account"], dtype=np.float64)
+        self.account = tuple(np.asarray(state[f"{name}.account"], dtype=np.float64).tolist())
         self.credit = float(state[f"{name}.credit"][0])
         first, second = (str(one) for one in state[f"{name}.mix"])
         share, seen, until = np.array(state[f"{name}.mixed"], dtype=np.float64).tolist()
         self._mix = Mix(first, second, share) if first else None
         self.seen, self._until = int(seen), int(until)
+        self._mixed = self._doubts = ((), {})
         keys = [str(key) for key in state[f"{name}.pending_keys"]]
         kept = np.array(state[f"{name}.pending"], dtype=np.float64).tolist()
         self.pending = {
@@ -274,13 +290,12 @@ class Safety:
         }
 
 
-def _contrast(picked: Picked, estimates: Sequence[Estimate], terms: Terms) -> tuple[float, float]:
+def _contrast(picked: Picked, terms: Terms) -> tuple[float, float]:
     """Expected value of the policy less the mix's, and the weight of the error in that."""
     if not terms.safe or not picked.mix.any():
         return 0.0, math.nan
-    known = {one.candidate: one for one in estimates}
-    able = [known[name] for name in picked.names]
-    worth = np.array([one.quality - terms.price * one.cost_usd for one in able])
+    price = terms.price
+    worth = np.array([one.quality - price * one.cost_usd for one in picked.able])
     first = picked.names.index(picked.ranking[0].candidate)
     leaning = picked.policy - picked.mix
     return float(leaning @ worth), float(leaning[first]) / picked.propensity

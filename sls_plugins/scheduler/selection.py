@@ -22,11 +22,19 @@ __all__ = [
     "pick",
     "terms_of",
     "value_of",
+    "values_of",
     "within",
     "worth_of",
+    "worths_of",
 ]
 
 Floats = NDArray[np.float64]
+
+PLAIN = ("price", "purse_usd", "tail", "latency_weight", "deadline_s", "safe", "scenarios")
+"""The terms that are one number."""
+
+PARTS = ("curiosity", "mix", "trial", "doubt", "held")
+"""The terms that are a number for each candidate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +43,12 @@ class Picked:
 
     `best` is the best value, doubts aside, of those that could be asked without being on trial.
     `policy` and `mix` are the probabilities with which the learnt policy, and the fixed mix, would
-    have chosen each of `names`.
+    have chosen each of those who are `able`, by `names`.
     """
 
     ranking: tuple[Estimate, ...]
     propensity: float
+    able: tuple[Estimate, ...]
     names: tuple[str, ...]
     policy: Floats
     mix: Floats
@@ -75,27 +84,18 @@ class Terms:
 
     def flat(self) -> tuple[tuple[str, float], ...]:
         """As named numbers, for the receipt."""
-        plain = ("price", "purse_usd", "tail", "latency_weight", "deadline_s", "safe", "scenarios")
-        return (
-            *((name, getattr(self, name)) for name in plain),
-            *((f"curiosity/{name}", share) for name, share in self.curiosity.items()),
-            *((f"mix/{name}", share) for name, share in self.mix.items()),
-            *((f"trial/{name}", share) for name, share in self.trial.items()),
-            *((f"doubt/{name}", doubt) for name, doubt in self.doubt.items()),
-            *((f"held/{name}", share) for name, share in self.held.items()),
-        )
+        flat: list[tuple[str, float]] = [(name, getattr(self, name)) for name in PLAIN]
+        for kind in PARTS:
+            part: Mapping[str, float] = getattr(self, kind)
+            if part:
+                flat += [(f"{kind}/{name}", share) for name, share in part.items()]
+        return tuple(flat)
 
 
 def terms_of(flat: Sequence[tuple[str, float]]) -> Terms:
     """What `Terms.flat` gave, as terms again."""
     plain = {name: value for name, value in flat if "/" not in name}
-    parts: dict[str, dict[str, float]] = {
-        "curiosity": {},
-        "mix": {},
-        "trial": {},
-        "doubt": {},
-        "held": {},
-    }
+    parts: dict[str, dict[str, float]] = {kind: {} for kind in PARTS}
     for name, value in flat:
         if "/" in name:
             kind, candidate = name.split("/", 1)
@@ -136,16 +136,32 @@ def value_of(one: Estimate, latency_weight: float) -> float:
     return one.quality - latency_weight * (one.latency_s or 0.0) if latency_weight else one.quality
 
 
+def values_of(estimates: Sequence[Estimate], latency_weight: float) -> list[float]:
+    """Each one's quality less what waiting for it costs."""
+    if latency_weight:
+        return [value_of(one, latency_weight) for one in estimates]
+    return [one.quality for one in estimates]
+
+
 def worth_of(one: Estimate, terms: Terms) -> float:
     """Its value at this price with the news that asking brings, doubts aside."""
     return value_of(one, terms.latency_weight) + one.news - terms.price * one.cost_usd
+
+
+def worths_of(estimates: Sequence[Estimate], terms: Terms) -> list[float]:
+    """Each one's value at this price."""
+    values, price = values_of(estimates, terms.latency_weight), terms.price
+    return [
+        value + one.news - price * one.cost_usd
+        for one, value in zip(estimates, values, strict=True)
+    ]
 
 
 def credible(
     estimates: Sequence[Estimate], doubt: Mapping[str, float], latency_weight: float = 0.0
 ) -> list[Estimate]:
     """Those that may be the best for all that is known, and those that are no dearer than it."""
-    values = [value_of(one, latency_weight) for one in estimates]
+    values = values_of(estimates, latency_weight)
     most = max(values)
     best_usd = estimates[values.index(most)].cost_usd
     return [
@@ -181,30 +197,39 @@ def pick(estimates: Sequence[Estimate], terms: Terms, scenarios: Scenarios, seed
         if free:
             return _beside(free, estimates, terms, scenarios, seed)
     able = affordable(estimates, terms)
-    names = tuple(one.candidate for one in able)
-    scores = np.array([worth_of(one, terms) for one in able])
-    doubts = np.array([terms.curiosity.get(one.candidate, 0.0) * one.quality_sd for one in able])
-    drawn, policy = scenarios.draw(scores, doubts, seed)
+    names = tuple([one.candidate for one in able])
+    worths = worths_of(able, terms)
+    drawn, policy = scenarios.draw(np.array(worths), _doubts(able, terms.curiosity), seed)
     mix, trial = _shares(names, terms.mix), _shares(names, terms.trial)
-    whole = float(mix.sum())
+    whole = float(mix.sum()) if terms.mix else 0.0
     if whole > 0.0:
         mix /= whole
     safe = terms.safe if whole > 0.0 else 0.0
-    learnt = 1.0 - safe - float(trial.sum())
+    learnt = 1.0 - safe - (float(trial.sum()) if terms.trial else 0.0)
     first, draw = int(drawn.argmax()), uniform(seed, 1)
     if draw >= learnt:
         beside = np.cumsum(safe * mix + trial) * (1.0 - 1e-12)
         first = min(int(np.searchsorted(beside, draw - learnt, side="right")), len(able) - 1)
-    order = [first, *(i for i in np.argsort(-drawn, kind="stable").tolist() if i != first)]
-    rest: list[Estimate] = []
+    ranking = [able[first]]
+    ranking += [able[i] for i in (-drawn).argsort(kind="stable").tolist() if i != first]
     if len(able) < len(estimates):
-        rest = [one for one in estimates if one.candidate not in names]
-        rest.sort(key=lambda one: (one.cost_usd, -one.quality))
+        known = set(names)
+        rest = [one for one in estimates if one.candidate not in known]
+        ranking += sorted(rest, key=lambda one: (one.cost_usd, -one.quality))
     chance = float(learnt * policy[first] + safe * mix[first] + trial[first])
-    usual = np.array([name not in terms.trial for name in names]) if terms.trial else None
-    worths = scores if usual is None or not usual.any() else np.where(usual, scores, -np.inf)
-    best = able[int(worths.argmax())]
-    return Picked((*(able[i] for i in order), *rest), chance, names, policy, mix, best)
+    best = _best_usual(able, worths, terms.trial)
+    return Picked(tuple(ranking), chance, tuple(able), names, policy, mix, best)
+
+
+def _best_usual(
+    able: Sequence[Estimate], worths: Sequence[float], trial: Mapping[str, float]
+) -> Estimate:
+    """The best value of those that are not on trial, if there are any."""
+    if trial:
+        usual = [i for i, one in enumerate(able) if one.candidate not in trial]
+        if usual:
+            return able[max(usual, key=worths.__getitem__)]
+    return able[worths.index(max(worths))]
 
 
 def _beside(
@@ -219,7 +244,8 @@ def _beside(
     able = [one for one in held if one.cost_high_usd * terms.tail <= terms.purse_usd]
     shares = np.cumsum([0.0, *(terms.held[one.candidate] for one in able)])
     picked = pick(free, replace(terms, held={}), scenarios, seed)
-    names = (*picked.names, *(one.candidate for one in able))
+    both = (*picked.able, *able)
+    names = tuple(one.candidate for one in both)
     policy = np.concatenate((picked.policy, np.zeros(len(able))))
     mix = np.concatenate((picked.mix, np.zeros(len(able))))
     place = int(np.searchsorted(shares[1:], uniform(seed, 2), side="right"))
@@ -227,9 +253,9 @@ def _beside(
         probe = able[place]
         order = (probe, *picked.ranking, *(one for one in held if one is not probe))
         chance = float(shares[place + 1] - shares[place])
-        return Picked(order, chance, names, policy, mix, picked.best)
+        return Picked(order, chance, both, names, policy, mix, picked.best)
     chance = picked.propensity * (1.0 - float(shares[-1]))
-    return Picked((*picked.ranking, *held), chance, names, policy, mix, picked.best)
+    return Picked((*picked.ranking, *held), chance, both, names, policy, mix, picked.best)
 
 
 def choose_again(decision: Decision) -> tuple[tuple[str, ...], float]:
@@ -263,6 +289,14 @@ def explored_usd(decision: Decision) -> float | None:
 
 
 def _shares(names: Sequence[str], shares: Mapping[str, float]) -> Floats:
+    """What each of `names` gets."""
     if not shares:
         return np.zeros(len(names))
     return np.array([shares.get(name, 0.0) for name in names])
+
+
+def _doubts(able: Sequence[Estimate], curiosity: Mapping[str, float]) -> Floats:
+    """How much of the doubt about each one is explored."""
+    if not curiosity:
+        return np.zeros(len(able))
+    return np.array([curiosity.get(one.candidate, 0.0) * one.quality_sd for one in able])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,15 +52,16 @@ class Mix:
         return wanted / total if total > 0.0 else wanted
 
 
-def surprise(seen: Floats, real: Floats) -> Floats:
+def surprise(seen: float, real: float) -> float:
     """Nats by which a mean of `seen` (0…1) speaks, per outcome, against a `real` one or more.
 
     Of Bernoulli's distribution, which no other between 0 and 1 exceeds; many for more than 1.
     """
-    seen = np.minimum(np.maximum(seen, 1e-6), 1.0 - 1e-6)
-    inside = np.minimum(np.maximum(real, seen), 1.0 - 1e-9)
-    nats = seen * np.log(seen / inside) + (1.0 - seen) * np.log((1.0 - seen) / (1.0 - inside))
-    return np.where(real > 1.0, MANY, nats)
+    if real > 1.0:
+        return MANY
+    seen = min(max(seen, 1e-6), 1.0 - 1e-6)
+    inside = min(max(real, seen), 1.0 - 1e-9)
+    return seen * math.log(seen / inside) + (1.0 - seen) * math.log((1.0 - seen) / (1.0 - inside))
 
 
 class Standing:
@@ -75,12 +77,15 @@ class Standing:
         self.names: list[str] = []
         self._places: dict[str, int] = {}
         self._asked_for: tuple[Sequence[str], Rows] = ((), np.zeros(0, dtype=np.intp))
+        self._in_order = False  # whether that was everybody, in the order of rows
         self.expected: Floats = np.zeros((0, 3))  # sums of quality and cost, weight
         self.errors: Floats = np.zeros((0, 3))  # sums of errors of quality, weights, their squares
         self.bills: Floats = np.zeros((0, 2))  # sums of real and of expected cost
         self.tries: Floats = np.zeros(0)
         self.own: Floats = np.zeros((0, 2))  # sum of qualities, outcomes: nothing fades by itself
         self.asked: Floats = np.zeros(0)
+        self._off: Floats = np.zeros(0)  # what is to be added to the expected quality, by `errors`
+        self._dearer: Floats = np.zeros(0)  # times what is expected that it costs, by `bills`
 
     def rows(self, names: Sequence[str]) -> Rows:
         """The places of these candidates, new ones included; the last answer is kept."""
@@ -97,17 +102,22 @@ class Standing:
             self.tries = np.concatenate((self.tries, np.zeros(grown)))
             self.own = np.concatenate((self.own, np.zeros((grown, 2))))
             self.asked = np.concatenate((self.asked, np.zeros(grown)))
+            self._off = np.concatenate((self._off, np.zeros(grown)))
+            self._dearer = np.concatenate((self._dearer, np.ones(grown)))
         rows = np.array([self._places[name] for name in names], dtype=np.intp)
-        self._asked_for = (list(names), rows)
+        self._asked_for, self._in_order = (list(names), rows), list(names) == self.names
         return rows
 
     def observe(self, estimates: Sequence[Estimate], rows: Rows) -> None:
         """A query came, of which this is expected."""
-        sums = self.expected[rows] * (1.0 - 1.0 / MEMORY)
-        sums[:, 0] += [one.quality for one in estimates]
-        sums[:, 1] += [one.cost_usd for one in estimates]
+        everybody = rows is self._asked_for[1] and self._in_order
+        sums = self.expected if everybody else self.expected[rows]
+        sums *= 1.0 - 1.0 / MEMORY
+        sums[:, 0] += np.array([one.quality for one in estimates])
+        sums[:, 1] += np.array([one.cost_usd for one in estimates])
         sums[:, 2] += 1.0
-        self.expected[rows] = sums
+        if not everybody:
+            self.expected[rows] = sums
 
     def row(self, name: str) -> int:
         """The place of one candidate, a new one included."""
@@ -126,6 +136,7 @@ class Standing:
             self.own[row] *= (1.0 - share) ** 2
             for sums in (self.errors, self.expected):
                 sums[row] *= 1.0 - share
+            self._renew(row)
 
     def grade(self, estimate: Estimate, quality: float, propensity: float) -> None:
         """The chosen candidate's answer was this good."""
@@ -136,40 +147,50 @@ class Standing:
         self.tries *= 1.0 - 1.0 / MEMORY
         self.tries[row] += 1.0
         self.own[row] += (quality, 1.0)
+        self._renew(row)
 
     def bill(self, estimate: Estimate, usd: float) -> None:
         """The chosen candidate's answer cost this."""
         row = self.row(estimate.candidate)
         self.bills[row] *= 1.0 - 10.0 / MEMORY
         self.bills[row] += (usd, estimate.cost_usd)
+        self._renew(row)
 
-    def means(self, rows: Rows) -> tuple[Floats, Floats]:
-        """Mean quality and cost of these candidates, shape (n,) each.
+    def _renew(self, row: int) -> None:
+        """How far off expectations of a candidate are, by its outcomes.
 
         A few outcomes that weigh much say no more than as many that weigh little.
         """
-        seen = np.maximum(self.expected[rows, 2], 1e-9)
-        errors, weights, squares = self.errors[rows].T
-        alike = weights**2 / np.maximum(squares, 1e-9)
-        quality = self.expected[rows, 0] / seen
-        quality += errors / np.maximum(weights, 1e-9) * alike / (alike + TRUST)
-        paid, expected = self.bills[rows].T
-        return quality, self.expected[rows, 1] / seen * np.minimum(
-            np.maximum(paid / expected, 0.3), 3.0
-        )
+        error, weight, squares = self.errors[row].tolist()
+        alike = weight * weight / max(squares, 1e-9)
+        self._off[row] = error / max(weight, 1e-9) * alike / (alike + TRUST)
+        paid, expected = self.bills[row].tolist()
+        self._dearer[row] = min(max(paid / expected, 0.3), 3.0)
 
-    def against(self, rows: Rows, price: float) -> Floats:
-        """Nats by which each one's outcomes speak against its being worth as much as the best.
+    def means(self, rows: Rows) -> tuple[Floats, Floats]:
+        """Mean quality and cost of these candidates, shape (n,) each."""
+        qualities, costs, weights = self.expected[rows].T
+        seen = np.maximum(weights, 1e-9)
+        return qualities / seen + self._off[rows], costs / seen * self._dearer[rows]
 
-        At this price (quality per USD), on the whole; shape (n,). Its own outcomes alone count: an
-        expectation that was bent by a bad start does not. They count half where much could be
-        gained: where the best leaves much to be desired.
+    def needed(self, rows: Rows, price: float) -> list[float]:
+        """The mean quality with which each one would be worth as much as the best of them.
+
+        At this price (quality per USD), on the whole.
         """
         quality, cost = self.means(rows)
-        needed = float((quality - price * cost).max()) + price * cost
-        scores, outcomes = self.own[rows].T
-        nats: Floats = outcomes * surprise(scores / np.maximum(outcomes, 1e-9), needed)
-        return nats / np.minimum(np.maximum((1.0 - needed) / LITTLE, 1.0), 2.0)
+        needed: list[float] = (float((quality - price * cost).max()) + price * cost).tolist()
+        return needed
+
+    def against(self, row: int, needed: float) -> float:
+        """Nats by which somebody's outcomes speak against so much mean quality.
+
+        Its own outcomes alone count: an expectation that was bent by a bad start does not. They
+        count half where much could be gained: where the best leaves much to be desired.
+        """
+        scores, outcomes = self.own[row].tolist()
+        nats: float = outcomes * surprise(scores / max(outcomes, 1e-9), needed)
+        return nats / min(max((1.0 - needed) / LITTLE, 1.0), 2.0)
 
     def mix(self, rows: Rows, usd: float) -> Mix:
         """The best mix of two that is expected to cost this much per query, or less."""
@@ -206,3 +227,6 @@ class Standing:
         self.tries = np.array(state[f"{name}.tries"], dtype=np.float64)
         self.own = np.array(state[f"{name}.own"], dtype=np.float64)
         self.asked = np.array(state[f"{name}.asked"], dtype=np.float64)
+        self._off, self._dearer = np.zeros(len(self.names)), np.ones(len(self.names))
+        for row in range(len(self.names)):
+            self._renew(row)

@@ -78,7 +78,7 @@ class Window:
         Below 0, once enough are known, if they would cost less even when every one gets its best,
         as long as no more than GENEROUS is thought to be lost by what is dearer and no better.
         """
-        taken = int(np.searchsorted(self._costs, usd, side="right")) - 1
+        taken = int(self._costs.searchsorted(usd, side="right")) - 1
         taken = max(taken, 0)
         if taken >= self._rising and self.added < ENOUGH:
             return FREE
@@ -91,13 +91,13 @@ class Window:
 
     def quality_for_cost(self, usd: float) -> float:
         """Average quality of the remembered queries where they cost at most `usd` on average."""
-        taken = int(np.searchsorted(self._costs, usd, side="right")) - 1
+        taken = int(self._costs.searchsorted(usd, side="right")) - 1
         return float(self._qualities[min(max(taken, 0), self._rising)])
 
     def price_for_quality(self, quality: float) -> float:
         """The highest price at which they bring at least `quality` on average."""
         rising = self._qualities[: self._rising + 1]
-        taken = int(np.searchsorted(rising, quality, side="left"))
+        taken = int(rising.searchsorted(quality, side="left"))
         return float(self._slopes[taken]) if taken < self._rising else FREE
 
     @property
