@@ -12,7 +12,7 @@ from sls_plugins.scheduler.aim import Aim
 from sls_plugins.scheduler.duel import Duel
 from sls_plugins.scheduler.exploration import curiosity
 from sls_plugins.scheduler.selection import Picked, Terms, value_of, worth_of, worths_of
-from sls_plugins.scheduler.standing import Mix, Rows, Standing
+from sls_plugins.scheduler.standing import Mix, Rows, Standing, needed
 from sls_plugins.types import Estimate, State
 
 __all__ = ["Safety"]
@@ -184,12 +184,12 @@ class Safety:
         self, turns: Sequence[tuple[float, float, str, int]], rows: Rows, price: float
     ) -> str:
         """The first that lacks his first trials, or may be worth as much as the best."""
-        needed: list[float] = []
+        wanted: list[float] = []
         for asked, _, name, place in turns:
             if asked < FIRST_TRIALS:
                 return name
-            needed = needed or self.standing.needed(rows, price)
-            if self.standing.against(int(rows[place]), needed[place]) <= REACH:
+            wanted = wanted or needed(self.standing.means(rows), price)
+            if self.standing.against(int(rows[place]), wanted[place]) <= REACH:
                 return name
         return ""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sls_plugins.scheduler.frontier import hull_of
 from sls_plugins.types import Estimate, State
 
-__all__ = ["Mix", "Standing", "surprise"]
+__all__ = ["Mix", "Rows", "Standing", "needed", "surprise"]
 
 Floats = NDArray[np.float64]
 
@@ -62,6 +62,16 @@ def surprise(seen: float, real: float) -> float:
     seen = min(max(seen, 1e-6), 1.0 - 1e-6)
     inside = min(max(real, seen), 1.0 - 1e-9)
     return seen * math.log(seen / inside) + (1.0 - seen) * math.log((1.0 - seen) / (1.0 - inside))
+
+
+def needed(means: tuple[Floats, Floats], price: float) -> list[float]:
+    """The mean quality with which each one would be worth as much as the best of them.
+
+    On the whole, by mean quality and cost of each, at this price (quality per USD).
+    """
+    quality, cost = means
+    told: list[float] = (float((quality - price * cost).max()) + price * cost).tolist()
+    return told
 
 
 class Standing:
@@ -172,15 +182,6 @@ class Standing:
         qualities, costs, weights = self.expected[rows].T
         seen = np.maximum(weights, 1e-9)
         return qualities / seen + self._off[rows], costs / seen * self._dearer[rows]
-
-    def needed(self, rows: Rows, price: float) -> list[float]:
-        """The mean quality with which each one would be worth as much as the best of them.
-
-        At this price (quality per USD), on the whole.
-        """
-        quality, cost = self.means(rows)
-        needed: list[float] = (float((quality - price * cost).max()) + price * cost).tolist()
-        return needed
 
     def against(self, row: int, needed: float) -> float:
         """Nats by which somebody's outcomes speak against so much mean quality.

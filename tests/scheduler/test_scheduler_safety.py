@@ -12,7 +12,7 @@ from sls_plugins.scheduler.duel import ALARM, Duel
 from sls_plugins.scheduler.exploration import Scenarios
 from sls_plugins.scheduler.safety import Safety
 from sls_plugins.scheduler.selection import Terms, pick, terms_of
-from sls_plugins.scheduler.standing import Mix, Standing, surprise
+from sls_plugins.scheduler.standing import Mix, Standing, needed, surprise
 from sls_plugins.testing.contracts.scheduler import estimate, spent
 from sls_plugins.types import Estimate, Purse, Query
 
@@ -61,15 +61,15 @@ def test_what_speaks_against_somebody_does_not_fade_by_itself() -> None:
     standing.observe(offers, rows)
     for _ in range(5):
         standing.grade(offers[1], 0.0, 1.0)
-    needed = standing.needed(rows, 0.0)[1]
-    before = standing.against(1, needed)
+    wanted = needed(standing.means(rows), 0.0)[1]
+    before = standing.against(1, wanted)
     for _ in range(3000):
         standing.grade(offers[0], 0.9, 1.0)
-    assert standing.needed(rows, 0.0)[1] == pytest.approx(needed, rel=0.01)
-    assert standing.against(1, needed) == before
+    assert needed(standing.means(rows), 0.0)[1] == pytest.approx(wanted, rel=0.01)
+    assert standing.against(1, wanted) == before
     assert before > 5.0
     standing.forget("bad", 0.9)
-    assert standing.against(1, standing.needed(rows, 0.0)[1]) < 0.1 * before
+    assert standing.against(1, needed(standing.means(rows), 0.0)[1]) < 0.1 * before
 
 
 def test_outcomes_speak_less_where_much_could_be_gained() -> None:
@@ -82,7 +82,7 @@ def test_outcomes_speak_less_where_much_could_be_gained() -> None:
         standing.observe(offers, rows)
         for quality in (1.0, 0.0, 0.0, 0.0):
             standing.grade(offers[1], quality, 1.0)
-        found[best] = standing.against(1, standing.needed(rows, 0.0)[1])
+        found[best] = standing.against(1, needed(standing.means(rows), 0.0)[1])
     assert found[0.95] == pytest.approx(4.0 * surprise(0.25, 0.95))
     assert found[0.8] == pytest.approx(2.0 * surprise(0.25, 0.8))
 
