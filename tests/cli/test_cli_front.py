@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +50,17 @@ def test_the_whole_front_is_written(tmp_path: Path) -> None:
     expected = [(0.2, 1.0, 0.6), (0.8, 2.0, 0.4), (1.0, 2.5, 0.2), (1.4, 4.5, 0.0)]
     assert points == [pytest.approx(point) for point in expected]
     assert "assignment" not in facts
+
+
+def test_files_are_written_when_nobody_reads_what_is_shown(tmp_path: Path) -> None:
+    """`sls … --json FILE | head -1` must not lose what a long run found."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [sys.executable, "-c", "from sls_plugins.cli import app; app()"]
+    wanted = ["front", str(archive(tmp_path)), "--json", str(tmp_path / "f.json")]
+    subprocess.run([*command, *wanted], stdout=writes, stderr=subprocess.PIPE, check=False)
+    os.close(writes)
+    assert len(json.loads((tmp_path / "f.json").read_text())["points"]) == 4
 
 
 def test_a_budget_gives_an_assignment_with_its_certificate(tmp_path: Path) -> None:

@@ -29,15 +29,15 @@ def run(arguments: CacheReplayArguments) -> None:
         "encoder": result.fingerprint,
         "seed": arguments.seed,
     }
+    if arguments.decisions is not None:
+        write_lines(arguments.decisions, (row.line() for row in result.decided))
+    if arguments.json is not None:
+        write_json(arguments.json, facts)
     show(f"[bold]Cache replay of {escape(arguments.trace.name)}[/]")
     shown = {key: value for key, value in facts.items() if key != "streams"}
     show(facts_table([Fact(key, _shown(value)) for key, value in shown.items()]))
     if facts["streams"]:
         show(_streams(result))
-    if arguments.decisions is not None:
-        write_lines(arguments.decisions, (row.line() for row in result.decided))
-    if arguments.json is not None:
-        write_json(arguments.json, facts)
 
 
 def _replay(arguments: CacheReplayArguments) -> CacheResult:

@@ -33,8 +33,8 @@ def run(arguments: DemoArguments) -> None:
         report: Report = demo(
             folder=folder, seed=arguments.seed, trace=arguments.trace, advance=advance
         )
-    show_report(report)
     write_outputs(report, arguments.json, arguments.html)
+    show_report(report)
     typer.echo(f"\nreport: {arguments.html.resolve()}")
 
 

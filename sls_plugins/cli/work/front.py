@@ -61,11 +61,11 @@ def run(arguments: FrontArguments) -> None:
     matrices = read_matrices(arguments.matrix)
     _check(arguments, matrices, aim)
     result = _solve(arguments, matrices, aim)
+    report = _report(arguments, result)
+    write_outputs(report, arguments.json, arguments.html)
     if arguments.compare:
         show(_standings(result.standings))
-    report = _report(arguments, result)
     show_report(report)
-    write_outputs(report, arguments.json, arguments.html)
 
 
 def _check(arguments: FrontArguments, matrices: Matrices, aim: Aim | None) -> None:

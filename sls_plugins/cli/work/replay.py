@@ -48,10 +48,10 @@ def run(arguments: ReplayArguments) -> None:
     check_outputs((arguments.decisions, arguments.json), arguments.html)
     rows = load_routing(arguments.trace, arguments.limit)
     done = run_replay(arguments, rows)
-    show_report(done.report)
     if arguments.decisions is not None:
         write_decisions(arguments.decisions, done.result.decided)
     write_outputs(done.report, arguments.json, arguments.html)
+    show_report(done.report)
 
 
 def run_replay(arguments: ReplayArguments, rows: Sequence[RoutingRow]) -> ReplayRun:

@@ -32,7 +32,7 @@ def check_outputs(files: Sequence[Path | None], html: Path | None) -> None:
 
 
 def write_outputs(report: Report, json: Path | None, html: Path | None) -> None:
-    """Write what was asked for."""
+    """Write what was asked for; before anything is shown, for a pipe's reader may go away."""
     if json is not None:
         write_json(json, report.data)
     if html is not None:

@@ -38,9 +38,9 @@ def run(arguments: StudyArguments) -> None:
     )
     with progress(arguments.name) as advance:
         report = study.run(setup, advance)
-    _show(report)
     if arguments.json is not None:
         write_json(arguments.json, report.facts())
+    _show(report)
 
 
 def _list() -> Table:
