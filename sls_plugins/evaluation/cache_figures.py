@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from sls_plugins.evaluation.metrics import Interval, mean_interval, rate_interval
 from sls_plugins.evaluation.results import JsonValue
 
-__all__ = ["COLD_LABELS", "CacheDecided", "CacheFigures", "cold_share", "figures_of"]
+__all__ = ["COLD_LABELS", "COLD_WINDOW", "CacheDecided", "CacheFigures", "cold_share", "figures_of"]
 
 COLD_LABELS = 300
 """After how many labels a cache should be warm."""
 
-_WINDOW = 1000
+COLD_WINDOW = 1000
+"""Possible hits after them that are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +117,7 @@ def cold_share(rows: Sequence[CacheDecided], labels: int = COLD_LABELS) -> float
     for place, row in enumerate(rows):
         told += row.told
         if told >= labels:
-            possible = [later for later in rows[place + 1 :] if later.possible][:_WINDOW]
+            possible = [later for later in rows[place + 1 :] if later.possible][:COLD_WINDOW]
             return figures_of(possible).found_share if possible else None
     return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sls_plugins.assembly import build
@@ -21,7 +21,7 @@ from sls_plugins.evaluation.static_bar import BarFigures, best_bar, run_bars
 from sls_plugins.evaluation.traces import CacheRow
 from sls_plugins.evaluation.world import Ids, VirtualClock
 from sls_plugins.settings import Budget, CacheSettings, PartSettings, Settings
-from sls_plugins.types import Answer, CacheHit, Candidate, Query, Usage
+from sls_plugins.types import Answer, CacheHit, Candidate, Query, State, Usage
 
 __all__ = ["CacheDecided", "CacheResult", "CacheRun", "cache_replay", "run_cache"]
 
@@ -49,12 +49,16 @@ class CacheRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheResult:
-    """All rows in order; `rival` is the best fixed bar at the same error, if one was looked for."""
+    """All rows in order; `rival` is the best fixed bar at the same error, if one was looked for.
+
+    `learnt` is what acceptance knows at the end.
+    """
 
     decided: tuple[CacheDecided, ...]
     groups: int
     seconds: float
     fingerprint: str = ""
+    learnt: State = field(default_factory=dict)
     rival: BarFigures | None = None
 
     def facts(self) -> dict[str, JsonValue]:
@@ -113,6 +117,7 @@ def run_cache(rows: Sequence[CacheRow], run: CacheRun, watch: Watch) -> CacheRes
             groups=result.groups,
             seconds=result.seconds,
             fingerprint=engine.parts.encoder.fingerprint,
+            learnt=engine.parts.cache.save() if engine.parts.cache is not None else {},
             rival=_rival(rows, engine, run.max_error) if run.rival else None,
         )
 
