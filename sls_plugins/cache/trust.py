@@ -48,9 +48,18 @@ class Trust:
         """Nobody has agreed with anybody yet."""
         self._all = [0.0, 0.0, 0.0, _odds(FIRST)]
         self._places: dict[int, list[float]] = {}
+        self._levels: dict[int, float] = {}  # those asked for since anything was told
 
     def level(self, place: int) -> float:
         """How much votes tell in a place (0…1): nothing, until it is known whether any agree."""
+        known = self._levels.get(place)
+        if known is None:
+            if len(self._levels) >= PLACES:
+                self._levels.clear()
+            known = self._levels[place] = self._level(place)
+        return known
+
+    def _level(self, place: int) -> float:
         alike, expected, with_votes, without = self._all
         if expected < FEW:
             return 0.0
@@ -81,6 +90,7 @@ class Trust:
 
     def _told(self, place: int) -> tuple[list[float], list[float]]:
         """The sums that what was seen in a place adds to."""
+        self._levels.clear()
         own = self._places.pop(place, None)
         self._places[place] = own = [0.0] * 4 if own is None else own
         while len(self._places) > PLACES:
@@ -97,6 +107,7 @@ class Trust:
 
     def load(self, name: str, state: State) -> None:
         """Restore what `save` gave."""
+        self._levels.clear()
         self._all = state[f"{name}.all"].tolist()
         sums = state[f"{name}.sums"].tolist()
         places = state[f"{name}.places"].tolist()

@@ -30,6 +30,9 @@ __all__ = ["DirectAccess", "QueuedAccess"]
 T = TypeVar("T")
 
 BATCH_OPERATIONS = 256
+BEHIND_OPERATIONS = 16
+"""Writes behind that wait in the caller's thread, where there is no other, until one pays them."""
+
 BACKLOG_OPERATIONS = 4096
 CLOSE_S = 60.0
 IDLE_READERS = 32
@@ -49,11 +52,16 @@ OPERATION_ERRORS = (
 
 
 class DirectAccess:
-    """Reads and writes in the caller's thread, on one connection under a lock."""
+    """Reads and writes in the caller's thread, on one connection under a lock.
+
+    Writes behind are done a few at a time, or when somebody wants to see them.
+    """
 
     def __init__(self, transactor: Transactor, losses: Losses) -> None:
         self._transactor = transactor
         self._losses = losses
+        self._behind: list[Operation[object]] = []
+        self._topics: set[str] = set()
         self._lock = threading.Lock()
 
     def read(self, operation: Operation[T]) -> T:
@@ -67,26 +75,48 @@ class DirectAccess:
     def write(self, operation: Operation[T], *, keep: bool = False) -> T:  # noqa: ARG002
         """Run it in a transaction of its own; memory is never away, so nothing is kept."""
         with self._lock:
+            self._write_behind()
             result: T = self._transactor.run([operation])[0]
         return result
 
-    def write_later(self, operation: Operation[object], _topic: str) -> None:
-        """Run it now: that is quicker than another thread."""
-        try:
-            self.write(operation)
-        except OPERATION_ERRORS as error:
-            self._losses.add(error)
+    def write_later(self, operation: Operation[object], topic: str) -> None:
+        """Run it soon: that is quicker than another thread."""
+        with self._lock:
+            self._behind.append(operation)
+            self._topics.add(topic)
+            if len(self._behind) >= BEHIND_OPERATIONS:
+                self._write_behind()
 
-    def catch_up(self, _topic: str) -> None:
-        """Nothing is ever pending."""
+    def catch_up(self, topic: str) -> None:
+        """Return when what was queued on this topic is done."""
+        if topic in self._topics:
+            self.flush()
 
     def flush(self) -> None:
-        """Nothing is ever pending."""
+        """Return when all that was queued is done."""
+        with self._lock:
+            self._write_behind()
 
     def close(self) -> None:
         """Let go of the connection."""
         with self._lock:
+            self._write_behind()
             self._transactor.close()
+
+    def _write_behind(self) -> None:
+        """All that waits, in one transaction; each in its own if one of them is at fault."""
+        behind, self._behind = self._behind, []
+        self._topics.clear()
+        if not behind:
+            return
+        try:
+            self._transactor.run(behind)
+        except OPERATION_ERRORS as error:
+            if len(behind) == 1:
+                self._losses.add(error)
+            for operation in behind if len(behind) > 1 else ():
+                self._behind = [operation]
+                self._write_behind()
 
 
 @dataclass(slots=True)

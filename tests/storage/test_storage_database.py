@@ -68,6 +68,17 @@ def test_writes_behind_come_before_later_writes(database: Database) -> None:
     assert len(database.write(keys)) == 1000
 
 
+def test_who_reads_what_was_written_behind_catches_up_first(database: Database) -> None:
+    """Writes of a topic are seen after `catch_up`, all of them after `flush`, in order."""
+    database.write_later(put("a"), "t")
+    database.write_later(put("b"))
+    database.catch_up("t")
+    assert "a" in database.read(keys)
+    database.write_later(put("c"))
+    database.flush()
+    assert database.read(keys) == ["a", "b", "c"]
+
+
 def test_a_failing_operation_fails_alone(database: Database) -> None:
     """Of a failing operation nothing is kept, of those beside it everything."""
     start = threading.Barrier(9)
