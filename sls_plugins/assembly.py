@@ -30,7 +30,7 @@ from sls_plugins.types import Candidate
 from sls_plugins.updater import warm_start
 from sls_plugins.updates import Learning, Updates
 
-__all__ = ["build", "open_rows"]
+__all__ = ["build"]
 
 
 def build(
@@ -52,15 +52,6 @@ def build(
     return _Assembly(settings, found, candidates, clock).engine(
         ids or (lambda: os.urandom(16).hex())
     )
-
-
-def open_rows(settings: Settings) -> Stores:
-    """The rows alone of an engine with these settings, also while it runs. Raises SLSError.
-
-    Whoever opens them closes their `database`.
-    """
-    assembly = _Assembly(settings, Plugins.load(settings.plugins), (), time.time)
-    return assembly.stores()
 
 
 def _candidates(settings: Settings, plugins: Plugins) -> tuple[Candidate, ...]:

@@ -18,33 +18,41 @@ SettingsFile: TypeAlias = Annotated[
     Path, typer.Argument(metavar="SETTINGS", help="Settings file of the engine.", exists=True)
 ]
 
+Where: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="WHERE",
+        help="A settings file (.toml), an engine's folder, or a database: SQLite file or URL.",
+    ),
+]
+
 
 @cache.command()
-def stats(settings: SettingsFile, json: Json = None) -> None:
+def stats(where: Where, json: Json = None) -> None:
     """Rows, and by task: hits, wrong hits with their interval, USD and seconds saved."""
-    work("cache").stats(settings, json)
+    work("cache").stats(where, json)
 
 
 @cache.command()
 def show(
-    settings: SettingsFile,
+    where: Where,
     wanted: Annotated[str, typer.Argument(metavar="ID", help="Of a row, or of a decision.")],
     json: Json = None,
 ) -> None:
     """One stored answer: its text, record, life and keys."""
-    work("cache").show_row(settings, wanted, json)
+    work("cache").show_row(where, wanted, json)
 
 
 @cache.command()
 def audit(
-    settings: SettingsFile,
+    where: Where,
     limit: Annotated[
         int, typer.Option(metavar="N", min=0, help="How many wrong ones to list.")
     ] = 10,
     json: Json = None,
 ) -> None:
     """What came of acceptable answers that were called for all the same, to check on them."""
-    work("cache").audit(settings, limit, json)
+    work("cache").audit(where, limit, json)
 
 
 def forget(

@@ -61,6 +61,8 @@ def told(tmp_path: Path, *arguments: str) -> dict:
 def test_stats_tell_hits_and_savings_by_task(settings: Path, tmp_path: Path) -> None:
     """Hits count what the served call had cost, wrong ones are those that were said to be."""
     facts = told(tmp_path, "cache", "stats", str(settings))
+    assert told(tmp_path, "cache", "stats", str(tmp_path / "data")) == facts
+    assert "there is no database" in run("cache", "stats", str(tmp_path / "nowhere"), code=2)
     assert (facts["live"], facts["revoked"]) == (2, 0)
     tasks = {task["task"]: task for task in facts["tasks"]}
     assert (tasks["t"]["queries"], tasks["t"]["hits"], tasks["t"]["exact"]) == (4, 3, 3)

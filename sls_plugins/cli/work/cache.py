@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from sls_plugins.assembly import build, open_rows
+from sls_plugins.assembly import build
+from sls_plugins.cli.work.place import opened
 from sls_plugins.cli.work.screen import show
 from sls_plugins.errors import InputError
 from sls_plugins.evaluation.files import write_json
 from sls_plugins.evaluation.results import JsonValue
 from sls_plugins.settings import load_settings
-from sls_plugins.storage import Stores
 from sls_plugins.types import CacheRow, Share, TaskStats
 
 __all__ = ["audit", "forget", "show_row", "stats"]
@@ -25,9 +24,9 @@ __all__ = ["audit", "forget", "show_row", "stats"]
 _Z = 1.96
 
 
-def stats(settings: Path, json: Path | None) -> None:
-    """Show what the cache holds and has saved. Raises SLSError."""
-    with _rows(settings) as stores:
+def stats(where: str, json: Path | None) -> None:
+    """Show what the cache holds and has saved, also while an engine serves. Raises SLSError."""
+    with opened(where) as stores:
         told = stores.reports.stats()
     table = Table("task", "queries", "hits", "near", "graded", "wrong", "saved USD", "saved s")
     for task in told.tasks:
@@ -55,9 +54,9 @@ def stats(settings: Path, json: Path | None) -> None:
         write_json(json, rows)
 
 
-def show_row(settings: Path, wanted: str, json: Path | None) -> None:
+def show_row(where: str, wanted: str, json: Path | None) -> None:
     """Show one stored answer. Raises InputError if there is none."""
-    with _rows(settings) as stores:
+    with opened(where) as stores:
         found = stores.reports.show(wanted)
     if found is None:
         raise InputError(f"no row is stored under {wanted!r}, nor used by such a decision")
@@ -70,9 +69,9 @@ def show_row(settings: Path, wanted: str, json: Path | None) -> None:
         write_json(json, facts)
 
 
-def audit(settings: Path, limit: int, json: Path | None) -> None:
+def audit(where: str, limit: int, json: Path | None) -> None:
     """Show what audits found. Raises SLSError."""
-    with _rows(settings) as stores:
+    with opened(where) as stores:
         tasks, pairs = stores.reports.audits()
     table = Table("task", "audits", "found out", "wrong")
     for task in tasks:
@@ -116,16 +115,6 @@ def forget(settings: Path, wanted: Mapping[str, Any], json: Path | None) -> None
             "outcomes": erased.outcomes,
         }
         write_json(json, counts)
-
-
-@contextmanager
-def _rows(settings: Path) -> Iterator[Stores]:
-    """The rows alone: an engine may go on serving meanwhile."""
-    stores = open_rows(load_settings(settings))
-    try:
-        yield stores
-    finally:
-        stores.database.close()
 
 
 def _share(share: Share) -> str:
