@@ -24,13 +24,13 @@ from sls_plugins.protocols import Cache, Clock, Context, Encoder, Index, Judge, 
 from sls_plugins.scheduler import Health, HealthRules, Sessions
 from sls_plugins.scheduler.ledger import BudgetLedger, Cap
 from sls_plugins.settings import PartSettings, Settings, load_settings
-from sls_plugins.storage import Stores
+from sls_plugins.storage import Stores, reencoding
 from sls_plugins.tokens import TiktokenCounter, cost_usd, priced
 from sls_plugins.types import Candidate
 from sls_plugins.updater import warm_start
 from sls_plugins.updates import Learning, Updates
 
-__all__ = ["build"]
+__all__ = ["build", "encode_anew"]
 
 
 def build(
@@ -52,6 +52,15 @@ def build(
     return _Assembly(settings, found, candidates, clock).engine(
         ids or (lambda: os.urandom(16).hex())
     )
+
+
+def encode_anew(settings: Settings, advance: Callable[[int], None]) -> int:
+    """Have the configured encoder encode what another one has; returns how many texts.
+
+    No engine may run meanwhile. `advance` is told how many are done. Raises SLSError.
+    """
+    assembly = _Assembly(settings, Plugins.load(settings.plugins), (), time.time)
+    return assembly.encode_anew(advance)
 
 
 def _candidates(settings: Settings, plugins: Plugins) -> tuple[Candidate, ...]:
@@ -132,6 +141,19 @@ class _Assembly:
         closing = (updates.background(manager, learner), index, stores.database, shelf)
         return Engine(parts, tuple(part.close for part in closing if part is not None))
 
+    def encode_anew(self, advance: Callable[[int], None]) -> int:
+        """Texts of the rows that another encoder has encoded."""
+        context = self._context()
+        (encoder, shelf), stores = self._encoder(context), self._stores(context)
+        try:
+            return reencoding.encode_anew(
+                stores.database, encoder.fingerprint, encoder.encode, advance
+            )
+        finally:
+            stores.database.close()
+            if shelf is not None:
+                shelf.close()
+
     def _scheduler(self, context: Context) -> Any:
         aim = self.settings.budget.model_dump(exclude={"usd", "window", "cache_at_cap"})
         return self._make("scheduler", self.settings.scheduler, context, aim)
@@ -193,10 +215,6 @@ class _Assembly:
         finally:
             other.database.close()
         return predictor
-
-    def stores(self) -> Stores:
-        """The rows."""
-        return self._stores(self._context())
 
     def _stores(self, context: Context) -> Stores:
         url = self.settings.database

@@ -14,8 +14,10 @@ __all__ = ["Residents", "Room", "is_storable", "is_volatile"]
 
 _VOLATILE = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|now|nowadays|currently|latest|newest|recent(?:ly)?|"
-    r"at the moment|right now|this (?:morning|evening|week|month|year)|(?:last|next) "
-    r"(?:week|month|year)|breaking news|weather|what time is it|stock price|exchange rate)\b",
+    r"at the moment|at present|these days|right now|(?:last|next) (?:week|month|quarter|year)|"
+    r"this (?:morning|evening|week|month|quarter|year)|up[- ]to[- ]date|"
+    r"(?:the|my|our|your|its|their) current (?!in\b|through\b|of\b|is\b|flow)|"
+    r"breaking news|weather|what time is it|stock price|exchange rate)\b",
     re.IGNORECASE,
 )
 _LEAST_USD = 1e-9

@@ -33,9 +33,14 @@ class Texts:
     mode: StoreText = "full"
     salt: bytes = b""
 
+    @staticmethod
+    def stands_in(text: str) -> bool:
+        """Whether a kept text is a stand-in for another one."""
+        return text.startswith(MARK)
+
     def query(self, query: Query) -> Query:
         """The query with a stand-in for its text, as predictors and the log see it."""
-        if self.mode == "full" or query.text.startswith(MARK):
+        if self.mode == "full" or self.stands_in(query.text):
             return query
         if self.mode == "hash":
             return replace(query, text=self._hashed(query.text))
@@ -45,7 +50,7 @@ class Texts:
 
     def answer(self, text: str) -> str:
         """A stand-in for an answer: a digest, or nothing."""
-        if self.mode == "full" or not text or text.startswith(MARK):
+        if self.mode == "full" or not text or self.stands_in(text):
             return text
         return f"{MARK}{self._digest(text).hex()}" if self.mode == "hash" else ""
 

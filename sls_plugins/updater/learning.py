@@ -44,7 +44,8 @@ class Keeper:
                 "the learnt state in the database",
                 fingerprint,
                 self.fingerprint,
-                "Configure that encoder again, or use another database",
+                "Configure that encoder again, or have all texts encoded anew and the log learnt "
+                "anew (stop all engines before): sls doctor SETTINGS --rebuild",
             )
         return state, seq
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from sls_plugins import Answer, Candidate, Query, build
 from sls_plugins.cli import app
+from sls_plugins.errors import EncoderMismatchError
 from sls_plugins.types import CacheHit
 
 SETTINGS = """
@@ -126,3 +127,21 @@ def test_the_index_is_rebuilt_from_the_rows(settings: Path, tmp_path: Path) -> N
     with build(settings) as engine:
         assert len(engine.parts.cache.stock().index.ids()) == 2
         assert engine.cache.rebuild() == 2
+
+
+def test_a_change_of_the_encoder_is_mended_by_a_rebuild(settings: Path, tmp_path: Path) -> None:
+    """Refused until then; afterwards all is found with the new encoder, and learnt anew."""
+    with build(settings) as engine:
+        lines = engine.parts.learner.seq
+    other = 'encoder = {name = "hashing", options = {dimension = 64}}'
+    settings.write_text(settings.read_text().replace('encoder = "hashing"', other))
+    with pytest.raises(EncoderMismatchError, match="sls doctor SETTINGS --rebuild"):
+        build(settings)
+    output = " ".join(run("doctor", str(settings), "--rebuild").split())
+    assert "texts anew" in output
+    assert "rebuilt the index: 2 entries, recall by self-query 1.000" in output
+    with build(settings) as engine:
+        assert engine.parts.learner.seq == lines
+        assert len(engine.parts.cache.stock().vectors) == 2
+        assert engine.answer(ASKED, said).decision_id
+    assert "texts anew" not in run("doctor", str(settings), "--rebuild")

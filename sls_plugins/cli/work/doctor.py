@@ -9,9 +9,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from sls_plugins.assembly import build
+from sls_plugins.assembly import build, encode_anew
 from sls_plugins.cli.work.checks import State, check_all
-from sls_plugins.cli.work.screen import show
+from sls_plugins.cli.work.screen import progress, show
 from sls_plugins.evaluation.files import write_json
 from sls_plugins.settings import PartSettings, Settings, load_settings
 
@@ -45,7 +45,11 @@ def run(settings: Path | None, json: Path | None, *, rebuild: bool = False) -> N
 
 
 def _rebuild(configured: Settings) -> None:
-    """Throw the index away and add every live row of the configured encoder to a new one."""
+    """Throw the index away and add every live row to a new one, encoded anew where it must be."""
+    with progress("encoding") as advance:
+        anew = encode_anew(configured, advance)
+    if anew:
+        show(f"encoded {anew} texts anew: another encoder had encoded them, or none")
     part = configured.index
     if part.name in {"chroma", "auto"} and configured.folder is not None:
         folder = {"path": str(configured.folder / "chroma")} if "url" not in part.options else {}
@@ -64,4 +68,4 @@ def _rebuild(configured: Settings) -> None:
     others = len(stock.rows) - len(stock.vectors)
     show(f"rebuilt the index: {len(stock.vectors)} entries, recall by self-query {recall:.3f}")
     if others:
-        show(f"{others} rows of other encoders, or without a vector, serve exact repeats only")
+        show(f"{others} rows without a vector serve exact repeats only")
