@@ -9,6 +9,7 @@ from threading import RLock
 
 from sls_plugins.errors import StorageError
 from sls_plugins.plugins import Plugins
+from sls_plugins.predictor.prior import price_factor
 from sls_plugins.protocols import Cache, Clock, Learns, Predictor, Scheduler
 from sls_plugins.settings import LearningSettings
 from sls_plugins.storage import Stores
@@ -25,6 +26,7 @@ from sls_plugins.updater import (
     Sources,
     Upkeep,
     Weighed,
+    prices_of,
 )
 
 __all__ = ["Learning", "Updates"]
@@ -104,10 +106,8 @@ class Updates:
         self, candidates: Sequence[Candidate], reactions: Reactions, seq: int
     ) -> None:
         """Notice new prices and retired candidates since an engine last used this database."""
-        prices = {
-            one.name: [one.input_usd_per_mtok, one.output_usd_per_mtok, one.usd_per_query]
-            for one in candidates
-        }
+        known = {one.name: one for one in candidates}
+        prices = {one.name: [*prices_of(one)] for one in candidates}
         try:
             kept = self.stores.database.exchange("candidates", json.dumps(prices, sort_keys=True))
         except StorageError:  # a database that cannot be written: nothing is noticed
@@ -119,8 +119,8 @@ class Updates:
                 kind = Event(id=f"retired/{seq}/{name}", kind="retired", candidate=name, text=text)
                 self._note(kind)
             elif prices[name] != old:
-                text = f"prices of {name!r} changed from {old} to {prices[name]} (in, out, fee)"
-                reactions.reprice(name, seq, text)
+                then = _at_prices(known[name], *old)
+                reactions.reprice(then, known[name], price_factor(then, known[name]), seq)
 
     def _restored(self, learners: Mapping[str, Learns]) -> Learner:
         """The learner of these, with what was learnt before."""
@@ -158,3 +158,10 @@ class Updates:
         dated = replace(event, created_s=self.clock())
         if self.stores.events.add(dated):
             self.plugins.event(dated)
+
+
+def _at_prices(one: Candidate, input_usd: float, output_usd: float, fee_usd: float) -> Candidate:
+    """A candidate as it was at these prices (per million tokens in and out, per query)."""
+    return replace(
+        one, input_usd_per_mtok=input_usd, output_usd_per_mtok=output_usd, usd_per_query=fee_usd
+    )

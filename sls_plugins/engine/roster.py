@@ -9,9 +9,10 @@ from typing import overload
 import numpy as np
 
 from sls_plugins import flow
-from sls_plugins.predictor.prior import price_level
+from sls_plugins.predictor.prior import price_factor, price_level
 from sls_plugins.tokens import priced
 from sls_plugins.types import Candidate
+from sls_plugins.updater import prices_of
 
 __all__ = ["Roster"]
 
@@ -26,9 +27,9 @@ DOUBTED = 0.25
 
 
 class Roster(Sequence[Candidate]):
-    """Candidates in order: iterate over them, `add` one, `remove` one by name.
+    """Candidates in order: iterate over them, `add`, `reprice` or `remove` one.
 
-    Both hold for this process until it ends: change the settings, too. What was learnt of the
+    All hold for this process until it ends: change the settings, too. What was learnt of the
     others stays as it is; what was learnt of a removed one is kept, should it come back.
     """
 
@@ -66,6 +67,20 @@ class Roster(Sequence[Candidate]):
         if taken.quality_prior is None:
             taken = replace(taken, quality_prior=self._expected(taken))
         self._parts.candidates.add(taken)
+        return taken
+
+    def reprice(self, candidate: Candidate) -> Candidate:
+        """Offer it at other prices (or limits) from now on; returns it as it was taken in.
+
+        What was learnt of it stays; one that is half as dear, or less, is tried as if it were new.
+        Raises UnknownCandidateError if none of its name is offered, PriceUnknownError without a
+        price.
+        """
+        taken = priced(candidate)
+        with self._parts.lock:
+            before = self._parts.candidates.reprice(taken)
+            if prices_of(before) != prices_of(taken):
+                self._parts.manager.reprice(before, taken, price_factor(before, taken))
         return taken
 
     def remove(self, name: str) -> None:

@@ -84,18 +84,15 @@ class DriftLoop:
 
     def reprice(self, candidate: str, factor: float) -> None:
         """A candidate's list prices change, as its provider announces."""
-        self._candidates = tuple(
-            replace(
-                one,
-                input_usd_per_mtok=(one.input_usd_per_mtok or 0.0) * factor,
-                output_usd_per_mtok=(one.output_usd_per_mtok or 0.0) * factor,
-                usd_per_query=one.usd_per_query * factor,
-            )
-            if one.name == candidate
-            else one
-            for one in self._candidates
+        before = next(one for one in self._candidates if one.name == candidate)
+        after = replace(
+            before,
+            input_usd_per_mtok=(before.input_usd_per_mtok or 0.0) * factor,
+            output_usd_per_mtok=(before.output_usd_per_mtok or 0.0) * factor,
+            usd_per_query=before.usd_per_query * factor,
         )
-        self._reactions.reprice(candidate, len(self.steps), f"the price changed by {factor}")
+        self._candidates = tuple(after if one is before else one for one in self._candidates)
+        self._reactions.reprice(before, after, factor, len(self.steps))
 
     def expect(self, row: int) -> tuple[Estimate, ...]:
         """What is expected of each candidate for a row of the trace now."""

@@ -39,6 +39,18 @@ class Offered(Mapping[str, Candidate]):
         self._ever = self._ever | {candidate.name: candidate}
         self._now = self._now | {candidate.name: candidate}
 
+    def reprice(self, candidate: Candidate) -> Candidate:
+        """Offer one of this name at other prices; returns it as it was before.
+
+        Raises UnknownCandidateError.
+        """
+        if candidate.name not in self._now:
+            raise UnknownCandidateError(candidate.name, tuple(self._now), "candidates.reprice")
+        before = self._now[candidate.name]
+        self._ever = self._ever | {candidate.name: candidate}
+        self._now = self._now | {candidate.name: candidate}
+        return before
+
     def remove(self, name: str) -> None:
         """Offer it no more. Raises UnknownCandidateError, or SettingsError for the last one."""
         if name not in self._now:

@@ -35,6 +35,11 @@ def price_level(candidate: Candidate) -> float:
     return math.log10(max(list_cost_usd(candidate, 500.0, DEFAULT_OUTPUT_TOKENS), FLOOR_USD))
 
 
+def price_factor(before: Candidate, after: Candidate) -> float:
+    """How many times the old list price a middling call costs at the new one."""
+    return float(10.0 ** (price_level(after) - price_level(before)))
+
+
 def guessed_offset(candidate: Candidate, levels: Sequence[float]) -> float:
     """Prior quality: declared, else a little better than CENTRE if dearer than `levels` are."""
     if candidate.quality_prior is not None:

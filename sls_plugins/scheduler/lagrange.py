@@ -156,6 +156,10 @@ class LagrangeScheduler:
         """Let a candidate that has changed be tried again, as if it had hardly been asked."""
         self._safety.forget(candidate, share)
 
+    def reprice(self, candidate: str, factor: float) -> None:
+        """A candidate's prices were multiplied; one that is much cheaper is tried again."""
+        self._safety.standing.reprice(candidate, factor)
+
     def quarantine(self, candidate: str, share: float) -> None:
         """Choose a candidate for this share (0…1) of the queries, and no other; 0 ends that."""
         held = {name: rate for name, rate in self._held.items() if name != candidate}

@@ -189,7 +189,8 @@ class Safety:
             if asked < FIRST_TRIALS:
                 return name
             wanted = wanted or needed(self.standing.means(rows), price)
-            if self.standing.against(int(rows[place]), wanted[place]) <= REACH:
+            row = int(rows[place])
+            if self.standing.cheaper[row] or self.standing.against(row, wanted[place]) <= REACH:
                 return name
         return ""
 

@@ -30,6 +30,9 @@ TRUST = 4.0
 LITTLE = 0.1
 """Quality that may be gained where outcomes count whole; they count half at twice as much."""
 
+MUCH_CHEAPER, FORGOTTEN = 0.5, 0.98
+"""Factor on its prices at which a candidate is tried anew, and the share forgotten of it then."""
+
 MANY = 1e3
 """Nats, per outcome, against what cannot be."""
 
@@ -96,6 +99,7 @@ class Standing:
         self.asked: Floats = np.zeros(0)
         self._off: Floats = np.zeros(0)  # what is to be added to the expected quality, by `errors`
         self._dearer: Floats = np.zeros(0)  # times what is expected that it costs, by `bills`
+        self.cheaper: Floats = np.zeros(0)  # 1 for who has become so
 
     def rows(self, names: Sequence[str]) -> Rows:
         """The places of these candidates, new ones included; the last answer is kept."""
@@ -114,6 +118,7 @@ class Standing:
             self.asked = np.concatenate((self.asked, np.zeros(grown)))
             self._off = np.concatenate((self._off, np.zeros(grown)))
             self._dearer = np.concatenate((self._dearer, np.ones(grown)))
+            self.cheaper = np.concatenate((self.cheaper, np.zeros(grown)))
         rows = np.array([self._places[name] for name in names], dtype=np.intp)
         self._asked_for, self._in_order = (list(names), rows), list(names) == self.names
         return rows
@@ -129,13 +134,9 @@ class Standing:
         if not everybody:
             self.expected[rows] = sums
 
-    def row(self, name: str) -> int:
-        """The place of one candidate, a new one included."""
-        return self._places[name] if name in self._places else int(self.rows([name])[0])
-
     def ask(self, name: str) -> None:
         """A candidate was chosen."""
-        row = self.row(name)  # may grow the array
+        row = self._row(name)  # may grow the array
         self.asked[row] += 1.0
 
     def forget(self, name: str, share: float) -> None:
@@ -148,9 +149,21 @@ class Standing:
                 sums[row] *= 1.0 - share
             self._renew(row)
 
+    def reprice(self, name: str, factor: float) -> None:
+        """A candidate's prices are so many times what they were.
+
+        One that is much cheaper is tried anew, whatever its few outcomes said: they were few
+        because it was not worth its price.
+        """
+        row = self._row(name)  # may grow the arrays
+        self.expected[row, 1] *= factor
+        self.cheaper[row] = factor <= MUCH_CHEAPER
+        if factor <= MUCH_CHEAPER:
+            self.forget(name, FORGOTTEN)
+
     def grade(self, estimate: Estimate, quality: float, propensity: float) -> None:
         """The chosen candidate's answer was this good."""
-        row = self.row(estimate.candidate)
+        row = self._row(estimate.candidate)
         weight = min(1.0 / max(propensity, 1e-9), MOST_WEIGHT)
         self.errors[row] *= 1.0 - 1.0 / MEMORY
         self.errors[row] += (weight * (quality - estimate.quality), weight, weight**2)
@@ -161,7 +174,7 @@ class Standing:
 
     def bill(self, estimate: Estimate, usd: float) -> None:
         """The chosen candidate's answer cost this."""
-        row = self.row(estimate.candidate)
+        row = self._row(estimate.candidate)
         self.bills[row] *= 1.0 - 10.0 / MEMORY
         self.bills[row] += (usd, estimate.cost_usd)
         self._renew(row)
@@ -205,6 +218,10 @@ class Standing:
             at, left = step.to, left - step.cost_usd
         return Mix(self.names[rows[at]], self.names[rows[at]], 0.0)
 
+    def _row(self, name: str) -> int:
+        """The place of one candidate, a new one included."""
+        return self._places[name] if name in self._places else int(self.rows([name])[0])
+
     def save(self, name: str) -> dict[str, NDArray[np.generic]]:
         """The arrays under names that start with `name`."""
         return {
@@ -215,6 +232,7 @@ class Standing:
             f"{name}.tries": self.tries.copy(),
             f"{name}.own": self.own.copy(),
             f"{name}.asked": self.asked.copy(),
+            f"{name}.cheaper": self.cheaper.copy(),
         }
 
     def load(self, name: str, state: State) -> None:
@@ -231,3 +249,5 @@ class Standing:
         self._off, self._dearer = np.zeros(len(self.names)), np.ones(len(self.names))
         for row in range(len(self.names)):
             self._renew(row)
+        cheaper = state.get(f"{name}.cheaper", np.zeros(len(self.names)))  # of an older version
+        self.cheaper = np.array(cheaper, dtype=np.float64)

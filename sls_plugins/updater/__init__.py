@@ -3,7 +3,7 @@
 from sls_plugins.updater.background import Background
 from sls_plugins.updater.learning import Keeper, Learner
 from sls_plugins.updater.manager import Manager, MeanQuality, Policy, Upkeep, joined_line
-from sls_plugins.updater.reactions import Reactions
+from sls_plugins.updater.reactions import Reactions, prices_of
 from sls_plugins.updater.refit import Refit, Refitter
 from sls_plugins.updater.sources import Sources, Weighed
 from sls_plugins.updater.stores import EventStore, FeedbackStore, Retention
@@ -29,5 +29,6 @@ __all__ = [
     "Upkeep",
     "Weighed",
     "joined_line",
+    "prices_of",
     "warm_start",
 ]

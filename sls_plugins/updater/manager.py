@@ -99,6 +99,10 @@ class Manager:
             self._swept_s = now_s
             self.sweep(now_s)
 
+    def reprice(self, before: Candidate, after: Candidate, factor: float) -> None:
+        """A candidate's prices were changed, by this factor, while the engine runs."""
+        self._upkeep.reactions.reprice(before, after, factor, self._upkeep.learner.seq)
+
     def events(self, limit: int) -> Sequence[Event]:
         """The newest events, newest first."""
         return self._upkeep.events.newest(limit)

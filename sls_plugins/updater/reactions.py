@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sls_plugins.types import Event, Outcome, State
+from sls_plugins.types import Candidate, Event, Outcome, State
 from sls_plugins.updater.quarantine import WARD, Ward
-from sls_plugins.updater.stores import Forgets, Quarantines, Recalls
+from sls_plugins.updater.stores import Forgets, Quarantines, Recalls, Reprices
 from sls_plugins.updater.watch import Alarm
 
-__all__ = ["Reactions", "event_of"]
+__all__ = ["Reactions", "event_of", "prices_of"]
 
 FORGOTTEN = 0.98
 """Share of a candidate's grades that is forgotten when its quality has moved."""
@@ -77,13 +77,15 @@ class Reactions:
             else:
                 ward.other(outcome.quality)
 
-    def reprice(self, candidate: str, seq: int, text: str) -> None:
-        """Prices were changed: what was too dear before is worth another try."""
-        self._forget(candidate, PROBED)
-        self._try(candidate)
-        self._note(
-            Event(id=f"price/{seq}/{candidate}", kind="price", candidate=candidate, text=text)
-        )
+    def reprice(self, before: Candidate, after: Candidate, factor: float, seq: int) -> None:
+        """Prices were changed, by this factor: who was too dear before is worth another try."""
+        name = after.name
+        self._forget(name, PROBED)
+        if isinstance(self._scheduler, Reprices):
+            self._scheduler.reprice(name, factor)
+        old, new = (list(prices_of(one)) for one in (before, after))
+        text = f"prices of {name!r} changed from {old} to {new} (in, out, fee)"
+        self._tell("price", name, seq, text)
 
     def _quarantine(self, scheduler: Quarantines, alarm: Alarm) -> None:
         """Leave it alone but for probes; what was known of it is set aside."""
@@ -152,6 +154,11 @@ class Reactions:
             rows = np.asarray(state["wards"], dtype=np.float64).tolist()
             wards = zip(state["ward_names"], rows, strict=True)
             self._wards = {str(name): Ward.of(row) for name, row in wards}
+
+
+def prices_of(one: Candidate) -> tuple[float | None, float | None, float]:
+    """Its list prices: USD per million tokens in and out, and per query."""
+    return one.input_usd_per_mtok, one.output_usd_per_mtok, one.usd_per_query
 
 
 def event_of(alarm: Alarm) -> Event:

@@ -7,7 +7,15 @@ from typing import Protocol, runtime_checkable
 
 from sls_plugins.types import Event, Feedback, Outcome
 
-__all__ = ["EventStore", "FeedbackStore", "Forgets", "Quarantines", "Recalls", "Retention"]
+__all__ = [
+    "EventStore",
+    "FeedbackStore",
+    "Forgets",
+    "Quarantines",
+    "Recalls",
+    "Reprices",
+    "Retention",
+]
 
 
 class FeedbackStore(Protocol):
@@ -77,3 +85,11 @@ class Quarantines(Protocol):
 
     def quarantine(self, candidate: str, share: float) -> None:
         """Choose it for this share (0…1) of the queries, and for no other; 0 ends that."""
+
+
+@runtime_checkable
+class Reprices(Protocol):
+    """A scheduler that looks anew at whose prices have changed."""
+
+    def reprice(self, candidate: str, factor: float) -> None:
+        """Its prices are so many times what they were; one that is much cheaper is tried again."""

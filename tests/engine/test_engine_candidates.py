@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,26 @@ def test_a_newcomer_is_chosen_without_a_restart(make_engine) -> None:
     engine.candidates.remove("new")
     assert [one.name for one in engine.candidates] == ["small", "middle", "large"]
     assert ask(engine, 2) in {"small", "middle", "large"}
+
+
+def test_prices_change_without_a_restart(make_engine) -> None:
+    """From then on estimates have the new price; an event tells of it; a stranger has none."""
+    engine = make_engine()
+    before = engine.plan(Query(text="What is it?", cacheable=False)).estimate_of("large")
+    large = engine.candidates[2]
+    cheaper = replace(
+        large,
+        input_usd_per_mtok=large.input_usd_per_mtok / 10,
+        output_usd_per_mtok=large.output_usd_per_mtok / 10,
+    )
+    assert engine.candidates.reprice(cheaper) in engine.candidates
+    after = engine.plan(Query(text="What is it?", cacheable=False)).estimate_of("large")
+    assert after.cost_usd == pytest.approx(before.cost_usd / 10)
+    engine.candidates.reprice(replace(cheaper, rpm=100))
+    (event,) = engine.updates.events()
+    assert (event.kind, event.candidate) == ("price", "large")
+    with pytest.raises(UnknownCandidateError, match="new"):
+        engine.candidates.reprice(NEW)
 
 
 def test_a_newcomer_starts_where_its_price_puts_it(make_engine) -> None:

@@ -162,7 +162,7 @@ def test_somebody_new_is_tried_while_the_mix_is_in_charge() -> None:
         scheduler.learn_one(spent(query, chosen, chosen.cost_usd, quality))
         propensities.append(choice.propensity)
         assert scheduler._safety.duel.moments[1] < 1e5
-    assert scheduler._safety.standing.asked[scheduler._safety.standing.row("new")] >= 8
+    assert scheduler._safety.standing.asked[scheduler._safety.standing._row("new")] >= 8
     assert min(propensities) > 0.0
 
 

@@ -50,16 +50,23 @@ class Fall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """What came of a price cut: a candidate's share before, and 100 to 300 queries after.
+    """What came of a price cut: a candidate's share before, in the first 100 queries, and later.
 
-    `informed` is its share of the same queries with who knew the new price from the beginning.
+    `after` is its share 100 to 300 queries after, `quality` and `cost_usd` are means of these;
+    `informed` is its share of the same queries with who knew the new price from the beginning,
+    `informed_quality` and `informed_usd` are what that one reached.
     """
 
     trace: str
     candidate: str
     before: float
+    first: float
     after: float
     informed: float
+    quality: float
+    informed_quality: float
+    cost_usd: float
+    informed_usd: float
 
 
 def run(setup: StudySetup, advance: Advance) -> StudyReport:
@@ -116,12 +123,18 @@ def _cut(loop: DriftLoop, informed: DriftLoop) -> Cut:
     loop.run(300, cut)
     informed.reprice(who, 0.1)
     informed.run(STEADY + 300, cut)
+    ours, theirs = loop.steps[STEADY + 100 :], informed.steps[STEADY + 100 :]
     return Cut(
         trace=loop.world.name,
         candidate=who,
         before=loop.chosen(who, STEADY - 200, STEADY),
+        first=loop.chosen(who, STEADY, STEADY + 100),
         after=loop.chosen(who, STEADY + 100),
         informed=informed.chosen(who, STEADY + 100),
+        quality=float(np.mean([one.quality for one in ours])),
+        informed_quality=float(np.mean([one.quality for one in theirs])),
+        cost_usd=float(np.mean([one.cost_usd for one in ours])),
+        informed_usd=float(np.mean([one.cost_usd for one in theirs])),
     )
 
 
@@ -183,10 +196,27 @@ def _report(
         ),
         Table(
             title="the dearest candidate gets ten times cheaper",
-            columns=("trace", "candidate", "share before", "share 100 to 300 after", "informed"),
-            rows=tuple((o.trace, o.candidate, o.before, o.after, o.informed) for o in cuts),
-            note="informed: its share of the same queries where its new price was known from the "
-            "beginning on; who is not worth a tenth of the price is used by nobody",
+            columns=(
+                "trace",
+                "candidate",
+                "share before",
+                "first 100",
+                "100 to 300",
+                "informed",
+                "quality",
+                "informed",
+                "spend",
+            ),
+            rows=tuple(
+                (
+                    *(one.trace, one.candidate, one.before, one.first, one.after, one.informed),
+                    *(one.quality, one.informed_quality, one.cost_usd / one.informed_usd),
+                )
+                for one in cuts
+            ),
+            note="informed: the same 100 to 300 queries after the cut where its new price was "
+            "known from the beginning on; spend: of the informed one's; who is not worth a tenth "
+            "of the price is used by nobody",
         ),
     )
     return StudyReport(title="Drift: noticed, and falsely alarmed", tables=tables)
