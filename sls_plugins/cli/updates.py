@@ -44,12 +44,17 @@ def import_feedback(
         Path, typer.Argument(metavar="FILE", help="CSV with headings, or JSON Lines (.jsonl).")
     ],
     where: Where,
+    *,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Name lines that cannot be read, and go on.")
+    ] = False,
 ) -> None:
     """Take in opinions from FILE, each once; those of unknown decisions wait.
 
     Columns: decision_id or run_id; quality, score, stars, thumb or text; source or key, weight, id.
+    With a line that cannot be read nothing is taken in, unless --skip-bad is given.
     """
-    work("updates").import_feedback(where, file)
+    work("updates").import_feedback(where, file, skip_bad=skip_bad)
 
 
 @snapshot.command("save")
@@ -87,7 +92,7 @@ def list_snapshots(where: Where, json: Json = None) -> None:
 
 @snapshot.command("diff")
 def diff(
-    first: Annotated[str, typer.Argument(metavar="FIRST", help="A kept name.")],
+    first: Annotated[str, typer.Argument(metavar="FIRST", help="A kept name, or a file (.npz).")],
     second: Annotated[str, typer.Argument(metavar="[SECOND]", help="Another.")] = "learnt",
     *,
     where: Where,

@@ -7,8 +7,9 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TextIO
 
 from sls_plugins.errors import InvalidFeedbackError
 from sls_plugins.types import Feedback
@@ -69,7 +70,8 @@ def opinion_of(row: Mapping[str, object]) -> Feedback | None:
     facts = {key: value for key, value in row.items() if value not in (None, "")}
     name = str(facts.get("decision_id") or facts.get("run_id") or facts.get("trace_id") or "")
     if not name:
-        raise InvalidFeedbackError("an opinion needs a decision_id or a run_id")
+        given = ", ".join(map(str, facts)) or "nothing"
+        raise InvalidFeedbackError(f"an opinion needs a decision_id or a run_id; it has {given}")
     read = _read(facts, name)
     if read is None:
         return None
@@ -113,39 +115,53 @@ def _number(facts: Mapping[str, object], key: str, otherwise: float) -> float:
         raise InvalidFeedbackError(f"{key} must be a number, not {facts[key]!r}") from error
 
 
-def read_opinions(path: Path) -> Iterator[Feedback]:
+def read_opinions(path: Path, bad: Callable[[str], None] | None = None) -> Iterator[Feedback]:
     """Opinions of a CSV file with headings, or of JSON Lines, in order.
 
-    Raises InvalidFeedbackError that names file and line.
+    Of a line that cannot be read `bad` is told file, line and problem; without `bad` it raises
+    InvalidFeedbackError. That a file cannot be read at all it raises anyway.
     """
     for number, row in _rows(path):
         try:
-            told = opinion_of(row)
+            told = opinion_of(_parsed(row) if isinstance(row, str) else row)
         except InvalidFeedbackError as error:
-            raise InvalidFeedbackError(f"{path}, line {number}: {error}") from error
+            problem = f"{path}, line {number}: {error}"
+            if bad is None:
+                raise InvalidFeedbackError(problem) from error
+            bad(problem)
+            continue
         if told is not None:
             yield told
 
 
-def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, object] | str]]:
+    """Line numbers with a row of a table, or a line of JSON."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             if path.suffix.lower() == ".csv":
-                for number, row in enumerate(csv.DictReader(file), start=2):
-                    yield number, {key: value for key, value in row.items() if key is not None}
+                table = csv.DictReader(file, delimiter=_delimiter(file))
+                for row in table:
+                    yield table.line_num, {key: row[key] for key in row if key is not None}
                 return
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    yield number, _parsed(path, number, line)
-    except (OSError, UnicodeDecodeError) as error:
+                    yield number, line
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidFeedbackError(f"{path} cannot be read: {error}") from error
 
 
-def _parsed(path: Path, number: int, line: str) -> Mapping[str, object]:
+def _delimiter(file: TextIO) -> str:
+    """What stands between the headings: a comma, or what some spreadsheets write for it."""
+    headings = file.readline()
+    file.seek(0)
+    return next((one for one in (",", ";", "\t") if one in headings), ",")
+
+
+def _parsed(line: str) -> Mapping[str, object]:
     try:
         row = json.loads(line)
     except ValueError as error:
-        raise InvalidFeedbackError(f"{path}, line {number}: {error}") from error
+        raise InvalidFeedbackError(str(error)) from error
     if not isinstance(row, dict):
-        raise InvalidFeedbackError(f"{path}, line {number}: an object is wanted, not {line[:40]!r}")
+        raise InvalidFeedbackError(f"an object is wanted, not {line[:40]!r}")
     return row

@@ -50,7 +50,8 @@ def adopted(
     """A foreign state as one's own: names are mapped, what does not fit is refused.
 
     `encoder` and `candidates` are one's own. Raises EncoderMismatchError for vectors of another
-    encoder, InputError if the snapshot knows candidates that are neither one's own nor mapped.
+    encoder, InputError if the snapshot knows candidates that are neither one's own nor mapped,
+    or if two of them would have one name.
     """
     if encoder and fingerprint != encoder:
         raise EncoderMismatchError(
@@ -61,6 +62,12 @@ def adopted(
         if theirs and old not in theirs:
             known = ", ".join(theirs)
             raise InputError(f"the snapshot knows no candidate {old!r}; it knows {known}")
+    merged = [renamed.get(name, name) for name in theirs]
+    if len(set(merged)) < len(merged):
+        twice = next(name for name in merged if merged.count(name) > 1)
+        raise InputError(
+            f"two candidates of the snapshot would both be {twice!r}; it knows {', '.join(theirs)}"
+        )
     strange = [name for name in theirs if renamed.get(name, name) not in candidates]
     if candidates and strange:
         raise InputError(

@@ -85,6 +85,11 @@ def test_feedback_is_imported_once(database: Path, tmp_path: Path) -> None:
         assert (line.decision_id, line.quality, line.quality_source) == (name, 1.0, "correct")
         assert engine.parts.learner.seq == line.seq
         assert engine.updates.waiting() == 1
+    file.write_text(f"run_id,score,key\n{name},2,correct\n{name},0,other\n")
+    assert "line 2: quality" in sls("feedback", "import", file, "-d", database, code=2)
+    told = sls("feedback", "import", file, "-d", database, "--skip-bad")
+    assert "line 2: quality" in told
+    assert "1 taken in" in told
 
 
 def test_snapshots_are_kept_compared_and_restored(database: Path, tmp_path: Path) -> None:
@@ -102,9 +107,12 @@ def test_snapshots_are_kept_compared_and_restored(database: Path, tmp_path: Path
     for source in (("before",), ("--file", file)):
         sls("snapshot", "load", *source, "-d", database)
         assert "They are the same" in sls("snapshot", "diff", "before", "-d", database)
+        assert "They are the same" in sls("snapshot", "diff", file, "-d", database)
         with opened(tmp_path) as engine:
             after = engine.parts.predictor.save()
             assert all((before[key] == after[key]).all() for key in before)
+    nowhere = tmp_path / "none" / "state.npz"
+    assert "cannot be written" in sls("snapshot", "save", "--file", nowhere, "-d", database, code=2)
     assert "kept are: before, learnt" in sls("snapshot", "load", "none", "-d", database, code=2)
 
 
@@ -123,6 +131,9 @@ def test_a_foreign_snapshot_is_refused_or_mapped(database: Path, tmp_path: Path)
     with opened(other, ("tiny", "huge")) as engine:
         tiny, huge = engine.plan(Query(text="question 99", task="t")).estimates
         assert huge.quality > tiny.quality
+    told = sls("snapshot", "load", "--file", file, "-d", there, "--map", "small=huge",
+               "--map", "large=huge", code=2)  # fmt: skip
+    assert "both be 'huge'" in told
     assert "no snapshot" in sls("snapshot", "load", "--file", Path(__file__), "-d", there, code=2)
 
 
@@ -156,6 +167,8 @@ def test_what_if_is_told_from_receipts(database: Path, tmp_path: Path) -> None:
     assert "1 of 1 hits" in sls("whatif", "-d", database, "--max-error", 0.0)
     assert "contradict" in sls("whatif", "-d", database, "--price", 1, "--policy", "best", code=2)
     assert "say what if" in sls("whatif", "-d", database, code=2)
+    told = sls("whatif", "-d", database, "--without", "nobody", code=2)
+    assert "known are large, small" in told
     assert "no policy" in sls("whatif", "-d", database, "--policy", "none", code=2)
 
 

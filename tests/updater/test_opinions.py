@@ -82,6 +82,27 @@ def test_files_are_read_line_by_line(tmp_path: Path) -> None:
         list(read_opinions(tmp_path / "none.csv"))
 
 
+def test_spreadsheets_write_tables_in_their_own_way(tmp_path: Path) -> None:
+    """A byte order mark, semicolons or tabs, and quoted line ends are read; lines keep numbers."""
+    table = tmp_path / "a.csv"
+    for text in ("\ufeffdecision_id,stars\r\nd1,5\r\n", "decision_id;stars\nd1;5\n",
+                 "decision_id\tstars\nd1\t5\n"):  # fmt: skip
+        table.write_text(text, encoding="utf-8")
+        assert [(told.decision_id, told.quality) for told in read_opinions(table)] == [("d1", 1.0)]
+    table.write_text('decision_id,note,stars\nd1,"two\nlines",5\nd2,,\n', encoding="utf-8")
+    with pytest.raises(InvalidFeedbackError, match=r"line 4: .*'d2' says nothing"):
+        list(read_opinions(table))
+
+
+def test_bad_lines_may_be_passed_over(tmp_path: Path) -> None:
+    """Whoever wants to hear of them gets each one's problem; the good ones are read."""
+    lines, bad = tmp_path / "a.jsonl", []
+    lines.write_text('{"run_id": "r", "score": 1}\n{oops\n[1]\n{"score": 1}\n', encoding="utf-8")
+    assert [told.decision_id for told in read_opinions(lines, bad.append)] == ["r"]
+    assert [problem.split(": ")[0].rsplit(" ", 1)[1] for problem in bad] == ["2", "3", "4"]
+    assert "it has score" in bad[2]
+
+
 def test_without_an_id_the_content_is_the_id() -> None:
     """The same line imported twice is the same opinion."""
     first, second = (opinion_of({"decision_id": "d", "quality": 1}) for _ in range(2))

@@ -30,7 +30,7 @@ def save(where: str, name: str, file: Path | None) -> None:
     with opened(where) as stores:
         state, seq, fingerprint = _kept(stores, LEARNT)
         if file is not None:
-            file.write_bytes(packed(own_names(state, fingerprint, seq)))
+            _write(file, packed(own_names(state, fingerprint, seq)))
         else:
             now_s = time.time()
             stores.snapshots.save(name, state, seq=seq, fingerprint=fingerprint, now_s=now_s)
@@ -75,10 +75,18 @@ def listed(where: str, json: Path | None) -> None:
 def diff(where: str, first: str, second: str) -> None:
     """Show what two kept states differ in. Raises SLSError."""
     with opened(where) as stores:
-        found = differences(_kept(stores, first)[0], _kept(stores, second)[0])
+        found = differences(*(_named(stores, name) for name in (first, second)))
     for key, how in found:
         show(f"{escape(key)}: {how}")
     show(f"{len(found)} arrays differ" if found else "They are the same.")
+
+
+def _named(stores: Stores, name: str) -> State:
+    """A state kept under a name, or in a file whose name ends with .npz."""
+    if not name.endswith(".npz"):
+        return _kept(stores, name)[0]
+    state = _read(Path(name))[0]
+    return {key: array for key, array in state.items() if not key.startswith(MARK)}
 
 
 def _kept(stores: Stores, name: str) -> tuple[State, int, str]:
@@ -87,6 +95,13 @@ def _kept(stores: Stores, name: str) -> tuple[State, int, str]:
         known = sorted({one.name for one in stores.snapshots.listed()})
         raise InputError(f"no state is kept as {name!r}; kept are: {', '.join(known) or 'none'}")
     return found
+
+
+def _write(file: Path, data: bytes) -> None:
+    try:
+        file.write_bytes(data)
+    except OSError as error:
+        raise InputError(f"{file} cannot be written: {error}") from error
 
 
 def _read(file: Path) -> tuple[State, str]:

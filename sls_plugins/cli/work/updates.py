@@ -48,9 +48,12 @@ def events(where: str, limit: int, json: Path | None) -> None:
         write_json(json, {"events": lines})
 
 
-def import_feedback(where: str, file: Path) -> None:
+def import_feedback(where: str, file: Path, *, skip_bad: bool) -> None:
     """Take in a file of opinions; running engines learn from them at their next round."""
-    told = list(read_opinions(file))
+    bad: list[str] = []
+    told = list(read_opinions(file, bad.append if skip_bad else None))
+    for problem in bad:
+        tell(escape(f"passed over: {problem}"))
     counts = {"taken in": 0, "known before": 0, "waiting for their decision": 0}
     with opened(where) as stores:
         for one in told:

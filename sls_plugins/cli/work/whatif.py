@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from sls_plugins.cli.work.screen import show, tell
 from sls_plugins.errors import InputError
 from sls_plugins.evaluation.cache_whatif import CacheWhatIf, stricter
 from sls_plugins.evaluation.files import write_json
-from sls_plugins.evaluation.whatif import FEW, Interval, Rule, WhatIf, read_log, what_if
+from sls_plugins.evaluation.whatif import FEW, Interval, Logged, Rule, WhatIf, read_log, what_if
 
 __all__ = ["run"]
 
@@ -32,10 +32,21 @@ def run(where: str, wanted: Mapping[str, Any], json: Path | None) -> None:
             return
         if not asked and not rule.without:
             raise InputError("say what if: --price, --budget, --max-error, --without or --policy")
-        found = what_if(list(read_log(stores.log)), rule, wanted["budget"])
+        logged = list(read_log(stores.log))
+        _known(rule.without, logged)
+        found = what_if(logged, rule, wanted["budget"])
     _show(found)
     if json is not None:
         write_json(json, _facts(found))
+
+
+def _known(without: frozenset[str], logged: Sequence[Logged]) -> None:
+    """Raises InputError for candidates that no decision could have chosen."""
+    known = {each.candidate for one in logged for each in one.decision.estimates}
+    if logged and (strange := sorted(without - known)):
+        raise InputError(
+            f"no decision could choose {', '.join(strange)}; known are {', '.join(sorted(known))}"
+        )
 
 
 def _show(found: WhatIf) -> None:
