@@ -99,6 +99,8 @@ class Batch:
         if not calls:
             return None
         quality, cost = self._arrays(calls)
+        if strict:
+            self._check(calls, quality, float(np.nanmin(cost, axis=1).sum()))
         try:
             plan = assign(
                 quality, cost, budget_usd=self._left_usd(), min_quality=self._lacking(calls)
@@ -112,6 +114,23 @@ class Batch:
         for job, column in zip(calls, columns.tolist(), strict=True):
             job.column = int(column)
         return plan
+
+    def _check(self, calls: Sequence[Job], quality: Floats, least_usd: float) -> None:
+        """Raises InputError, with what can be had, where the aim is out of reach."""
+        total = sum(len(job.places) for job in self.jobs)
+        left_usd, lacking = self._left_usd(), self._lacking(calls)
+        if left_usd is not None and least_usd > left_usd * (1.0 + 1e-9):
+            raise InputError(
+                f"schedule: a budget of {self.aim.budget_usd} USD is too low: {self.spent_usd:.4g} "
+                f"are spent, and the cheapest way for the rest is to cost {least_usd:.4g} USD"
+            )
+        most = float(np.nanmax(quality, axis=1).sum())
+        if lacking is not None and lacking > most * (1.0 + 1e-9):
+            can = (self.aim.min_quality or 0.0) - (lacking - most) / total
+            raise InputError(
+                f"schedule: a mean quality of {self.aim.min_quality} cannot be reached: the "
+                f"highest that is expected of these {total} queries is {can:.4g}"
+            )
 
     def _arrays(self, jobs: Sequence[Job]) -> tuple[Floats, Floats]:
         shape = (len(jobs), len(self.names))
