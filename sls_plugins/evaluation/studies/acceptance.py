@@ -37,6 +37,8 @@ def run(setup: StudySetup, advance: Advance) -> StudyReport:
     """Every case with every seed; the best fixed bar is looked for once, in hindsight."""
     rows: list[tuple[Cell, ...]] = []
     for case in CASES:
+        if setup.only and case.trace not in setup.only:
+            continue
         trace = tuple(read_cache(setup.trace(case.trace), setup.limit))
         for seed in setup.seeds:
             wanted = CacheRun(

@@ -6,6 +6,7 @@ import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,9 +17,10 @@ from sls_plugins.errors import StorageError
 from sls_plugins.evaluation.metrics import percentile
 from sls_plugins.evaluation.phrases import desk_settings, question
 from sls_plugins.evaluation.server import chroma_server
-from sls_plugins.evaluation.study import Advance, StudyReport, StudySetup, Table
+from sls_plugins.evaluation.study import Advance, Cell, StudyReport, StudySetup, Table
 from sls_plugins.protocols import Index
 from sls_plugins.settings import PartSettings, Settings
+from sls_plugins.storage.own_postgres import find_programs, running
 from sls_plugins.types import Answer, CacheHit, Query
 
 __all__ = ["run"]
@@ -37,18 +39,50 @@ class Tally:
     held: int = 0
     after_ms: list[float] = field(default_factory=list)
 
+    def cells(self) -> tuple[Cell, ...]:
+        """What a table shows of it."""
+        p50, p99 = (percentile(self.after_ms, share) for share in (0.5, 0.99))
+        return (self.seen_before, self.held, self.stale, p50, p99)
+
 
 def run(setup: StudySetup, advance: Advance) -> StudyReport:
     """Store here, serve there, revoke here, ask there: with Chroma as a server between them.
 
     The vector is in Chroma before its answer is revoked, and is removed behind the caller's back.
+    On SQLite, and on PostgreSQL where it is installed.
     """
     trials = setup.limit or TRIALS
+    rows: list[tuple[Cell, ...]] = []
+    with ExitStack() as stack:
+        databases: dict[str, str | None] = {"SQLite": None}
+        if find_programs() is not None:
+            databases["PostgreSQL"] = stack.enter_context(running()).new_database()
+        for name, url in databases.items():
+            done = trials * len(rows)
+            tally = _tally(setup, url, trials, lambda number, done=done: advance(done + number))
+            rows.append((name, trials, *tally.cells()))
+    table = Table(
+        title="revoked in one process, asked in another",
+        columns=(
+            "database", "trials", "served before", "vector still in Chroma", "stale answers",
+            "gone after, ms p50", "ms p99",
+        ),
+        rows=tuple(rows),
+        note="Gone after: from the call of revoke to the end of the first look-up that misses.",
+    )  # fmt: skip
+    return StudyReport(title="Revocation", tables=(table,))
+
+
+def _tally(
+    setup: StudySetup, url: str | None, trials: int, advance: Callable[[int], None]
+) -> Tally:
+    """So many trials on a database; None is a file of SQLite."""
     tally = Tally()
     context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as folder, chroma_server(Path(folder) / "chroma") as url:
-        index = PartSettings(name="chroma", options={"url": url})
+    with tempfile.TemporaryDirectory() as folder, chroma_server(Path(folder) / "chroma") as at:
+        index = PartSettings(name="chroma", options={"url": at})
         settings = desk_settings(setup, Path(folder), index)
+        settings = settings.model_copy(update={"database": url})
         ours, theirs = context.Pipe()
         child = context.Process(target=_serve, args=(settings, theirs), daemon=True)
         child.start()
@@ -62,20 +96,7 @@ def run(setup: StudySetup, advance: Advance) -> StudyReport:
             child.join(START_S)
         finally:
             child.kill()
-    row = (
-        trials, tally.seen_before, tally.held, tally.stale,
-        percentile(tally.after_ms, 0.5), percentile(tally.after_ms, 0.99),
-    )  # fmt: skip
-    table = Table(
-        title="revoked in one process, asked in another",
-        columns=(
-            "trials", "served before", "vector still in Chroma", "stale answers",
-            "gone after, ms p50", "ms p99",
-        ),
-        rows=(row,),
-        note="Gone after: from the call of revoke to the end of the first look-up that misses.",
-    )  # fmt: skip
-    return StudyReport(title="Revocation", tables=(table,))
+    return tally
 
 
 def _index(engine: Engine) -> Index:
