@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -58,8 +59,7 @@ def run(setup: StudySetup, advance: Advance) -> StudyReport:
         if find_programs() is not None:
             databases["PostgreSQL"] = stack.enter_context(running()).new_database()
         for name, url in databases.items():
-            done = trials * len(rows)
-            tally = _tally(setup, url, trials, lambda number, done=done: advance(done + number))
+            tally = _tally(setup, url, trials, partial(_advance, advance, trials * len(rows)))
             rows.append((name, trials, *tally.cells()))
     table = Table(
         title="revoked in one process, asked in another",
@@ -71,6 +71,10 @@ def run(setup: StudySetup, advance: Advance) -> StudyReport:
         note="Gone after: from the call of revoke to the end of the first look-up that misses.",
     )  # fmt: skip
     return StudyReport(title="Revocation", tables=(table,))
+
+
+def _advance(advance: Advance, before: int, done: int) -> None:
+    advance(before + done)
 
 
 def _tally(
