@@ -19,10 +19,10 @@ class CachePolicy:
     `max_error` bounds the share of wrong hits among those of the semantic tier, in each task;
     `near=False` keeps to exact repeats. `capacity` is a number of rows, `capacity_bytes` their size
     (None: any). `ttl_s` is the life of a row in seconds from when it was made (None: for ever; hits
-    do not renew it), `ttl_by_task` the same for some tasks, `volatile_ttl_s` the longest life of
-    an answer to a query about the present ("today", "latest"; 0: not kept). Neighbours under
-    `min_similarity` are not considered; the nearest may be served, in the light of all `neighbours`
-    nearest. `audit` is about the share of acceptable neighbours that is refused all the same, to
+    do not renew it), `ttl_by_task` the same for some tasks or families, `volatile_ttl_s`
+    the longest life of an answer to a query about the present ("today", "latest"; 0: not kept).
+    Neighbours under `min_similarity` are not considered; the nearest may be served, in the light of
+    all `neighbours` nearest. `audit` is about the share of acceptable neighbours that is refused all the same, to
     see whether the bound holds; it is drawn from `seed` and the decision's id. `same_answer`
     compares a fresh answer with the stored one; `label_noise` is how often that is known to err.
     `guards_off` names guards that must not veto, by task, by family (what a task is named before
@@ -68,8 +68,9 @@ class CachePolicy:
             raise ValueError(f"volatile_ttl_s must be 0 or more, not {self.volatile_ttl_s}")
 
     def ttl_of(self, task: str, *, volatile: bool) -> float | None:
-        """The life of a row of this task, in seconds; None is for ever."""
-        life_s = self.ttl_by_task.get(task, self.ttl_s)
+        """The life of a row of this task, else of its family, in seconds; None is for ever."""
+        of_family = self.ttl_by_task.get(task.partition("/")[0], self.ttl_s)
+        life_s = self.ttl_by_task.get(task, of_family)
         if not volatile or self.volatile_ttl_s is None:
             return life_s
         return self.volatile_ttl_s if life_s is None else min(life_s, self.volatile_ttl_s)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from sls_plugins.cache import CachePolicy
 from sls_plugins.cache.admission import Residents, Room, is_storable, is_volatile
 from sls_plugins.types import Answer, Query, Resident
 
@@ -30,11 +31,28 @@ def test_tool_calls_are_stored_where_the_query_says_so() -> None:
     assert replace(keeping, text="r").space == keeping.space
 
 
-@pytest.mark.parametrize("text", ["weather today", "the LATEST release", "what is on right now?"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "weather today",
+        "the LATEST release",
+        "what is on right now?",
+        "Who is the current president?",
+        "our turnover this quarter",
+    ],
+)
 def test_texts_about_the_present_are_volatile(text: str) -> None:
     """Words for the present are seen in any case."""
     assert is_volatile(text)
     assert not is_volatile("how nowcasts work")
+    assert not is_volatile("what is the current through a resistor")
+
+
+def test_a_life_of_a_family_is_that_of_its_tasks() -> None:
+    """Unless a task has one of its own; others have the general one."""
+    policy = CachePolicy(ttl_s=9.0, ttl_by_task={"news": 6.0, "news/sports": 3.0})
+    lives = [policy.ttl_of(task, volatile=False) for task in ("news/sports", "news/art", "x", "")]
+    assert lives == [3.0, 6.0, 9.0, 9.0]
 
 
 def resident(entry_id: str, **known: float) -> Resident:
