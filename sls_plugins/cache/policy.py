@@ -22,9 +22,10 @@ class CachePolicy:
     do not renew it), `ttl_by_task` the same for some tasks or families, `volatile_ttl_s`
     the longest life of an answer to a query about the present ("today", "latest"; 0: not kept).
     Neighbours under `min_similarity` are not considered; the nearest may be served, in the light of
-    all `neighbours` nearest. `audit` is about the share of acceptable neighbours that is refused all the same, to
-    see whether the bound holds; it is drawn from `seed` and the decision's id. `same_answer`
-    compares a fresh answer with the stored one; `label_noise` is how often that is known to err.
+    all `neighbours` nearest. `audit` is about the share of acceptable neighbours that is refused
+    all the same, to see whether the bound holds; it is drawn from `seed` and the decision's id.
+    `same_answer` compares a fresh answer with the stored one; `label_noise` is how often that is
+    known to err.
     `guards_off` names guards that must not veto, by task, by family (what a task is named before
     its "/"), or for every task ("*").
     """
