@@ -118,7 +118,7 @@ class Sources:
         it, for they weigh that themselves; that failures are told of more often has: praise is
         worth less, and blame more.
         """
-        if outcome.quality is None or outcome.source is Source.CACHE:
+        if outcome.quality is None:
             return outcome
         right = min(self.reliability(outcome.quality_source), SURE)
         best, habit = _odds(SURE), math.log(self.ratio(outcome.quality_source))

@@ -138,11 +138,11 @@ def test_the_study_of_feedback_tells_shares_and_errors(setup: StudySetup) -> Non
 
 
 def test_the_study_of_load_times_both(setup: StudySetup, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row with an idle, a row with a busy updater."""
+    """A row each with an idle updater, one that catches up, and one that refits."""
     monkeypatch.setattr(updater_load, "REQUESTS", 8)
     monkeypatch.setattr(updater_load, "ROUNDS", 1)
     told = updater_load.run(setup, lambda done, note="": None)
-    assert [row[0] for row in told.tables[0].rows] == ["idle", "busy"]
+    assert [row[0] for row in told.tables[0].rows] == ["idle", "catching up", "refitting"]
 
 
 def test_the_study_of_processes_says_what_is_missing(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from sls_plugins.types import Estimate, Outcome, OutcomeKind, Query
+from sls_plugins.types import Estimate, Outcome, OutcomeKind, Query, Source
 from sls_plugins.updater import Sources
 
 
@@ -120,5 +121,7 @@ def test_what_a_label_says_of_one_answer_has_no_prior_in_it() -> None:
         assert sources.testimony(praise).quality == 1.0
         assert 0.2 < sources.testimony(praise).weight < 0.8
         assert sources.testimony(blame).weight > 1.0
+        hit = replace(praise, source=Source.CACHE, candidate="cache", estimate=None)
+        assert sources.testimony(hit).weight == sources.testimony(praise).weight
     judged = line("y", OutcomeKind.GRADED, 0.9, quality=0.0, quality_source="judge", weight=0.7)
     assert sources.testimony(judged) == judged

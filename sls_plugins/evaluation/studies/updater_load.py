@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +31,14 @@ CANDIDATES = tuple(
 
 
 def run(setup: StudySetup, advance: Advance) -> StudyReport:
-    """Requests in turn with an idle and with a busy updater, several rounds side by side.
+    """Requests beside an updater that is idle, catches up, refits: in turn, several rounds.
 
-    Only requests that came while the updater was behind count as those beside a busy one.
+    Only requests that came while the updater was behind, or refitted, count as those beside it.
     """
     backlog = setup.limit or BACKLOG
     idle: list[float] = []
     busy: list[float] = []
+    refits: list[float] = []
     with (
         tempfile.TemporaryDirectory() as folder,
         _opened(folder, 0.0) as other,
@@ -47,18 +50,20 @@ def run(setup: StudySetup, advance: Advance) -> StudyReport:
             idle += _timed(engine, f"idle {number}", REQUESTS)
             upto = _write(other, number, backlog // ROUNDS)
             engine.parts.learner.wake()
-            busy += _timed(engine, f"busy {number}", REQUESTS, upto)
+            busy += _timed(engine, f"busy {number}", REQUESTS, _learnt(engine, upto))
+            refits += _beside_refit(engine, f"refit {number}")
             advance(number + 1)
     rows = tuple(
         (name, float(np.median(times)), float(np.quantile(times, 0.99)), len(times))
-        for name, times in (("idle", idle), ("busy", busy))
+        for name, times in (("idle", idle), ("catching up", busy), ("refitting", refits))
     )
     table = Table(
         title="one request (answer and its outcome), milliseconds",
         columns=("updater", "p50", "p99", "requests"),
         rows=rows,
-        note=f"p99 busy / idle: {rows[1][2] / rows[0][2]:.2f}; four candidates, hashing encoder, "
-        "SQLite; best on a quiet machine",
+        note=f"p99 next to idle: catching up {rows[1][2] / rows[0][2]:.2f}, refitting "
+        f"{rows[2][2] / rows[0][2]:.2f}; four candidates, hashing encoder, SQLite; best on a quiet "
+        "machine",
     )
     return StudyReport(title="Requests beside a busy updater", tables=(table,))
 
@@ -79,11 +84,27 @@ def _call(candidate: Candidate, query: Query) -> Answer:
     return Answer(text=candidate.name, usage=Usage(input_tokens=len(query.text), output_tokens=9))
 
 
-def _timed(engine: Engine, name: str, count: int, upto: int | None = None) -> list[float]:
-    """Milliseconds of so many requests, or of as many as come before line `upto` is learnt."""
+def _learnt(engine: Engine, upto: int) -> Callable[[], bool]:
+    """Whether this line is learnt by now."""
+    return lambda: engine.parts.learner.seq >= upto
+
+
+def _beside_refit(engine: Engine, name: str) -> list[float]:
+    """Milliseconds of requests while a refit, as the background does it, is on its way."""
+    refit = threading.Thread(target=engine.parts.manager.refit, args=("to be timed",))
+    refit.start()
+    times = _timed(engine, name, REQUESTS, lambda: not refit.is_alive())
+    refit.join()
+    return times
+
+
+def _timed(
+    engine: Engine, name: str, count: int, over: Callable[[], bool] = lambda: False
+) -> list[float]:
+    """Milliseconds of so many requests, or of as many as come before it is `over`."""
     times: list[float] = []
     for number in range(count):
-        if times and upto is not None and engine.parts.learner.seq >= upto:
+        if times and over():
             break
         query = Query(text=f"{name}: what is {number} and {number * 7}?")
         start_s = time.perf_counter()
