@@ -119,13 +119,21 @@ def _digest(data: bytes) -> str:
 
 
 def _keep(folder: Path | None, key: str, data: bytes) -> Path | None:
-    """Write a file into the folder at one stroke, so that no reader sees half of it."""
+    """Write a file into the folder at one stroke, so that no reader sees half of it.
+
+    None where that cannot be written (a full disk): it is no more than a copy.
+    """
     if folder is None:
         return None
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as stream:
-        stream.write(data)
-    return Path(stream.name).replace(folder / key)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as beside:
+            whole = Path(beside) / key
+            whole.write_bytes(data)
+            return whole.replace(folder / key)
+    except OSError as error:
+        logger.warning("an encoding's file cannot be kept in %s: %s", folder, error)
+        return None
 
 
 def _fetch(name: EncodingName, folder: Path, key: str) -> Encoding | None:
@@ -139,8 +147,7 @@ def _fetch(name: EncodingName, folder: Path, key: str) -> Encoding | None:
         logger.warning("the download of %s has a wrong SHA-256, tokens are estimated", name)
         return None
     file = _keep(folder, key, data)
-    assert file is not None
-    return _read(name, file)
+    return None if file is None else _read(name, file)
 
 
 @lru_cache(maxsize=4)

@@ -84,6 +84,15 @@ def test_a_found_file_is_kept(tmp_path: Path) -> None:
     assert [file.name for file in folder.iterdir()] == [O200K]
 
 
+def test_a_folder_that_cannot_be_written_hinders_no_count(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk or a missing right: the file is read where it was found."""
+    (tmp_path / "file").write_text("no folder")
+    assert not TiktokenCounter(folder=tmp_path / "file", environment={}).count("x").estimated
+    assert "cannot be kept" in caplog.text
+
+
 @pytest.mark.parametrize("variable", ["TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"])
 def test_tiktokens_folders_are_searched(own_copies: Path, nowhere: Path, variable: str) -> None:
     """A file in the folder that tiktoken's variables name is used."""
