@@ -73,7 +73,7 @@ class LagrangeScheduler:
             ranking=tuple(one.candidate for one in picked.ranking),
             propensity=picked.propensity,
             price=terms.price,
-            why=reason(first, best, terms, picked),
+            why=reason(first, best, terms, picked) + self._unreached(),
             terms=terms.flat(),
         )
 
@@ -119,6 +119,15 @@ class LagrangeScheduler:
         if not self._held:
             return estimates
         return [one for one in estimates if one.candidate not in self._held] or estimates
+
+    def _unreached(self) -> str:
+        """Words about a target quality that is out of reach; none otherwise."""
+        most = self._pacer.reachable
+        if most >= 1.0:
+            return ""
+        return (
+            f"; the target of {self.aim.target_quality} is out of reach: all best bring {most:.3f}"
+        )
 
     def _ceiling_usd(self, query: Query) -> float:
         ceilings = (query.max_usd, self.aim.max_usd_per_query)

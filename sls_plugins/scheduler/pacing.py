@@ -12,7 +12,7 @@ from sls_plugins.scheduler.aim import Aim
 from sls_plugins.scheduler.burst import Burst
 from sls_plugins.scheduler.demand import Demand
 from sls_plugins.scheduler.frontier import Hull
-from sls_plugins.scheduler.window import Window
+from sls_plugins.scheduler.window import ENOUGH, Window
 from sls_plugins.types import Purse, State
 
 __all__ = ["Pacer"]
@@ -45,7 +45,7 @@ TRIM = 1.7
 """By how much at most the plan is corrected for what was spent beside it."""
 
 THRIFT = 0.01
-"""Mean quality that thrift gives away at most."""
+"""Mean quality of its calls that thrift gives away at most; what they say may be stored."""
 
 PENDING = 4096
 """Decisions whose cost is not known yet, at most."""
@@ -98,6 +98,18 @@ class Pacer:
         """How often its high quantile a dear call is allowed for."""
         return 1.0 if self.aim.usd_per_query is None else self.burst.tail
 
+    @property
+    def reachable(self) -> float:
+        """The mean quality that the best of every call brings, if the target is above it; else 1.
+
+        Not told before some queries are known.
+        """
+        target = self.aim.target_quality
+        if target is None or self.window.added < ENOUGH:
+            return 1.0
+        most = self.window.best_quality / max(self.window.paid_share, 0.01)
+        return most if most < target else 1.0
+
     def observe(self, hull: Hull | None, purse: Purse) -> None:
         """A query came: remember what it offers (None: it was answered for nothing)."""
         self.window.add(hull)
@@ -109,7 +121,7 @@ class Pacer:
             filled = self.level + REFILL * budget
             self.level = min(filled, DEPTH * budget)
             self.spilt_usd = filled - self.level
-            planned = min(self.rate_usd, self.window.most_usd)
+            planned = min(self._rate_usd, self.window.most_usd)
             self.flow = faded(self.flow, planned / budget)
 
     def _share(self, purse: Purse) -> None:
@@ -126,7 +138,7 @@ class Pacer:
             self.shared = faded(self.shared, planned)
 
     @property
-    def rate_usd(self) -> float:
+    def _rate_usd(self) -> float:
         """What the next queries may cost on average so that the bucket gets to its setpoint."""
         budget = self.aim.usd_per_query or 0.0
         return max(REFILL * budget + (self.level - SETPOINT * DEPTH * budget) / HORIZON, 0.0)
@@ -150,11 +162,13 @@ class Pacer:
             budget = aim.usd_per_query
             spent, planned = self.flow
             excess = min(max(spent / max(planned, 1e-9), 1.0 / TRIM), TRIM)
-            paced = self.window.price_for_cost(self.rate_usd / excess)
+            paced = self.window.price_for_cost(self._rate_usd / excess)
             return min(paced, self.window.price_for_quality(self._least_quality(budget)))
         if aim.target_quality is not None:
-            return self.window.price_for_quality(aim.target_quality + self.owed / HORIZON)
-        return self.window.price_for_quality(self.window.best_quality - THRIFT)
+            asked_for = aim.target_quality + self.owed / HORIZON
+            return self.window.price_for_quality(asked_for * self.window.paid_share)
+        given = THRIFT * self.window.paid_share
+        return self.window.price_for_quality(self.window.best_quality - given)
 
     def _least_quality(self, budget: float) -> float:
         """Mean quality below which no price is to push: what just the refill buys, less a little.

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sls_plugins.scheduler.frontier import Hull
 from sls_plugins.types import State
 
-__all__ = ["Window"]
+__all__ = ["ENOUGH", "Window"]
 
 Floats = NDArray[np.float64]
 

@@ -163,6 +163,55 @@ def test_a_target_is_reached_and_not_overpaid() -> None:
     assert 0.61 <= np.mean(qualities[300:]) <= 0.64
 
 
+def test_a_target_is_that_of_calls_however_many_answers_are_stored() -> None:
+    """With six queries of ten from the cache the calls are as good, and as cheap, as without."""
+    quality, usd = {}, {}
+    for share in (0.0, 0.6):
+        scheduler, rng = LagrangeScheduler(Aim(target_quality=0.62)), np.random.default_rng(6)
+        chosen: list[Estimate] = []
+        for number in range(2500):
+            query, chances = Query(text="Hello", id=str(number)), offers(rng)
+            if rng.random() < share:
+                scheduler.skip(query)
+                continue
+            name = scheduler.decide(query, chances, Purse(), number).ranking[0]
+            chosen.append(next(one for one in chances if one.candidate == name))
+            scheduler.learn_one(spent(query, chosen[-1], chosen[-1].cost_usd, chosen[-1].quality))
+        quality[share] = float(np.mean([one.quality for one in chosen[200:]]))
+        usd[share] = float(np.mean([one.cost_usd for one in chosen[200:]]))
+    assert quality[0.6] == pytest.approx(quality[0.0], abs=0.01)
+    assert usd[0.6] < 1.2 * usd[0.0]
+
+
+def test_a_target_out_of_reach_is_told_with_what_can_be_reached() -> None:
+    """The reason of each decision says so, once enough queries are known; else it does not."""
+    both = (estimate("cheap", 0.5, 0.0001, 1e-6), estimate("dear", 0.75, 0.01, 1e-6))
+    for target, told in ((0.9, True), (0.7, False)):
+        scheduler = LagrangeScheduler(Aim(target_quality=target))
+        for number in range(60):
+            query = Query(text="Hello", id=str(number))
+            choice = scheduler.decide(query, both, Purse(), number)
+        assert ("the target of 0.9 is out of reach: all best bring 0.750" in choice.why) is told
+
+
+def test_thrift_gives_away_as_little_with_a_cache() -> None:
+    """What a call says may be stored for many: it is no worse because others need none."""
+    lost = {}
+    for share in (0.0, 0.8):
+        scheduler, rng, gaps = LagrangeScheduler(), np.random.default_rng(6), []
+        for number in range(2000):
+            query, chances = Query(text="Hello", id=str(number)), offers(rng)
+            if rng.random() < share:
+                scheduler.skip(query)
+                continue
+            name = scheduler.decide(query, chances, Purse(), number).ranking[0]
+            chosen = next(one for one in chances if one.candidate == name)
+            gaps.append(max(one.quality for one in chances) - chosen.quality)
+            scheduler.learn_one(spent(query, chosen, chosen.cost_usd, chosen.quality))
+        lost[share] = float(np.mean(gaps[50:]))
+    assert lost[0.8] < lost[0.0] + 0.01
+
+
 def test_thrift_gives_little_quality_away() -> None:
     """Without an aim, the cheap one is taken when the dear one is hardly better."""
     alike = (estimate("cheap", 0.895, 0.0001, 1e-6), estimate("dear", 0.9, 0.01, 1e-6))
