@@ -39,6 +39,8 @@ class Feedback:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be learnt from."""
+        if not self.decision_id:
+            raise InvalidFeedbackError("feedback needs the id of a decision, or of a host's run")
         if not 0.0 <= self.quality <= 1.0:
             raise InvalidFeedbackError(
                 f"quality of decision {self.decision_id!r} must be within 0…1, not {self.quality}"

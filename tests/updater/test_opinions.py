@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sls_plugins.errors import InvalidFeedbackError
+from sls_plugins.types import Feedback
 from sls_plugins.updater.opinions import opinion_of, quality_of_text, read_opinions
 
 
@@ -80,6 +81,12 @@ def test_files_are_read_line_by_line(tmp_path: Path) -> None:
         list(read_opinions(table))
     with pytest.raises(InvalidFeedbackError, match="cannot be read"):
         list(read_opinions(tmp_path / "none.csv"))
+
+
+def test_an_opinion_needs_an_answer() -> None:
+    """Without an id it would wait for ever."""
+    with pytest.raises(InvalidFeedbackError, match="id of a decision"):
+        Feedback(decision_id="", quality=1.0)
 
 
 def test_spreadsheets_write_tables_in_their_own_way(tmp_path: Path) -> None:
