@@ -147,6 +147,6 @@ def _told(which: str, cells: list[Cell]) -> str:
     beyond = sum(float(cell.difference.mean()) < -SLACK - 2 * cell.noise for cell in cells)
     rows = f"{LEARNT} rows and more count" if which == "long" else "all traces"
     return (
-        f"{rows}: {below} of {gaps.size} runs are more than {SLACK} below the mix, the worst by "
-        f"{-gaps.min():.4f}; {beyond} of {len(cells)} budgets are so by more than chance."
+        f"{rows}: {below} of {gaps.size} runs are more than {SLACK} below the mix, the worst of "
+        f"all is {gaps.min():+.4f}; {beyond} of {len(cells)} budgets are so by more than chance."
     )
