@@ -21,7 +21,10 @@ Page: TypeAlias = Sequence[Any]
 
 _LEARNT = "learnt"
 _other = snapshots.c.fingerprint != bindparam("made_by")
-_FOREIGN = select(func.count()).where(snapshots.c.name == _LEARNT, _other)
+_FOREIGN = (
+    select(func.count()).where(snapshots.c.name == _LEARNT, _other),
+    select(func.count()).where(cache_entries.c.fingerprint != bindparam("made_by")),
+)
 _FORGET = delete(snapshots).where(snapshots.c.name == _LEARNT, _other)
 _stale = or_(
     cache_entries.c.fingerprint != bindparam("made_by"),
@@ -37,11 +40,12 @@ def encode_anew(
 ) -> int:
     """Encode what other encoders have encoded, and have the log learnt anew; returns how many.
 
-    Rows of the cache, and, where what was learnt is another encoder's, the log's decisions. Where a
-    text is not kept, its vector is dropped: such a row serves exact repeats only. How similar a
-    stored neighbour was is dropped, too: acceptance must not count one encoder's similarities as
-    evidence for another's. What was learnt is thrown away last, so that who is interrupted may
-    begin again. No engine may use the database meanwhile. `advance` is told how many are done.
+    Rows of the cache, and, where these or what was learnt are another encoder's, the log's
+    decisions. Where a text is not kept, its vector is dropped: such a row serves exact repeats
+    only. How similar a stored neighbour was is dropped, too: acceptance must not count one
+    encoder's similarities as evidence for another's. What was learnt is thrown away last, so that
+    who is interrupted may begin again. No engine may use the database meanwhile. `advance` is told
+    how many are done.
     Raises StorageError.
     """
     done = 0
@@ -55,11 +59,13 @@ def encode_anew(
             after, done = page[-1].id, done + sum(vector is not None for vector in vectors)
             advance(done)
 
-    rows(cache_entries, _stale)
     made_by = {"made_by": fingerprint}
-    if database.read(lambda sql: sql.execute(_FOREIGN, made_by).scalar()):
+    database.flush()
+    foreign = database.read(lambda sql: [sql.execute(one, made_by).scalar() for one in _FOREIGN])
+    if any(foreign):
         rows(decisions, decisions.c.vector.is_not(None))
-        database.write(lambda sql: sql.execute(_FORGET, made_by))
+    rows(cache_entries, _stale)
+    database.write(lambda sql: sql.execute(_FORGET, made_by))
     return done
 
 

@@ -133,6 +133,7 @@ def test_a_change_of_the_encoder_is_mended_by_a_rebuild(settings: Path, tmp_path
     """Refused until then; afterwards all is found with the new encoder, and learnt anew."""
     with build(settings) as engine:
         lines = engine.parts.learner.seq
+        decision_id = engine.parts.log.after(0, 1)[0].decision_id
     other = 'encoder = {name = "hashing", options = {dimension = 64}}'
     settings.write_text(settings.read_text().replace('encoder = "hashing"', other))
     with pytest.raises(EncoderMismatchError, match="sls doctor SETTINGS --rebuild"):
@@ -142,6 +143,9 @@ def test_a_change_of_the_encoder_is_mended_by_a_rebuild(settings: Path, tmp_path
     assert "rebuilt the index: 2 entries, recall by self-query 1.000" in output
     with build(settings) as engine:
         assert engine.parts.learner.seq == lines
+        vector = engine.parts.log.find(decision_id).vector
+        assert vector is not None
+        assert vector.shape == (64,)
         assert len(engine.parts.cache.stock().vectors) == 2
         assert engine.answer(ASKED, said).decision_id
     assert "texts anew" not in run("doctor", str(settings), "--rebuild")
