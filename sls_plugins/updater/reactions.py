@@ -48,10 +48,15 @@ class Reactions:
         return self._predictor.steady(outcome) if isinstance(self._predictor, Recalls) else None
 
     def alarm(self, alarm: Alarm) -> None:
-        """Forget faster; after a fall, keep on doubting so that the candidate is probed."""
+        """Forget faster; after a fall, keep on doubting so that the candidate is probed.
+
+        That one in quarantine is still not what it was is no news.
+        """
+        if alarm.measure == "quality" and alarm.candidate in self._wards:
+            return
         self.alarmed = True
         self._note(event_of(alarm))
-        if alarm.measure != "quality" or alarm.candidate in self._wards:
+        if alarm.measure != "quality":
             return
         self.since[alarm.candidate] = alarm.seq
         self._fallen.pop(alarm.candidate, None)

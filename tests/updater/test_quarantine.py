@@ -169,11 +169,15 @@ def test_the_updater_tells_of_quarantine_and_return() -> None:
     who = CANDIDATES[0].name
     for number in range(60):
         predictor.learn_one(graded(number, who, 0.9))
-    reactions.alarm(
-        Alarm(
-            candidate=who, task="", measure="quality", direction=-1, normal=0.0, recent=-0.4, seq=60
-        )
-    )
+    for seq in (60, 90):  # the second is no news: it is in quarantine
+        reactions.alarmed = False
+        reactions.alarm(
+            Alarm(
+                candidate=who, task="", measure="quality", direction=-1, normal=0.0, recent=-0.4,
+                seq=seq,
+            )
+        )  # fmt: skip
+        assert reactions.alarmed == (seq == 60)
     assert [event.kind for event in told] == ["drift", "quarantined"]
     again = Reactions(predictor, scheduler, told.append)
     again.load(reactions.save())
