@@ -15,8 +15,8 @@ __all__ = ["Residents", "Room", "is_storable", "is_volatile"]
 _VOLATILE = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|now|nowadays|currently|latest|newest|recent(?:ly)?|"
     r"at the moment|at present|these days|right now|(?:last|next) (?:week|month|quarter|year)|"
-    r"this (?:morning|evening|week|month|quarter|year)|up[- ]to[- ]date|"
-    r"(?:the|my|our|your|its|their) current (?!in\b|through\b|of\b|is\b|flow)|"
+    r"this (?:morning|evening|week|month|quarter|year)|who is the current|"
+    r"current (?:president|prime minister|government|price|weather|temperature|news|events|score)|"
     r"breaking news|weather|what time is it|stock price|exchange rate)\b",
     re.IGNORECASE,
 )
