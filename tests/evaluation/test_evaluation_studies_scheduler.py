@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sls_plugins.errors import InputError
-from sls_plugins.evaluation.studies import budgets, pacing, safety
+from sls_plugins.evaluation.studies import budgets, pacing, safety, thrift
 from sls_plugins.evaluation.study import StudySetup, study_names
 
 MODELS = {
@@ -108,7 +108,24 @@ def test_mean_budgets_are_told_without_the_warm_rows(tmp_path: Path) -> None:
         assert row["spent"] <= row["most"] <= row["worst 100"] + 1e-9 or row["most"] > 1
 
 
+def test_thrift_is_told_beside_the_best_single_candidate(tmp_path: Path) -> None:
+    """Every routing trace has a row; who is as good as the best for less shows it."""
+    write_trace(tmp_path, "two_topics", 120)
+    report = thrift.run(setup_of(tmp_path, seeds=(0, 1)), lambda done, note="": None)
+    [table] = report.tables
+    [row] = [dict(zip(table.columns, values, strict=True)) for values in table.rows]
+    assert (row["best single"], row["rows"]) == ("dear", 120)
+    assert 0.0 < row["spend"] < 1.0
+    assert row["its quality"] - 0.35 < row["lowest"] <= row["quality"] <= 1.0
+
+
+def test_thrift_without_a_trace_is_told(tmp_path: Path) -> None:
+    """An empty folder is named."""
+    with pytest.raises(InputError, match="no routing trace"):
+        thrift.run(setup_of(tmp_path), lambda done, note="": None)
+
+
 def test_the_studies_are_listed() -> None:
     """Each is found by its name and tells what it is about."""
     names = study_names()
-    assert {"budgets", "safety", "pacing", "ledger"} <= set(names)
+    assert {"budgets", "safety", "thrift", "pacing", "ledger"} <= set(names)
