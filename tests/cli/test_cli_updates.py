@@ -164,7 +164,9 @@ def test_what_if_is_told_from_receipts(database: Path, tmp_path: Path) -> None:
     assert found["alone"]["usd_per_query"][0] == pytest.approx(0.0002, rel=0.3)
     assert found["large"]["quality"][0] > found["alone"]["quality"][0]
     assert found["poor"]["usd_per_query"][0] < 0.0008
-    assert "1 of 1 hits" in sls("whatif", "-d", database, "--max-error", 0.0)
+    assert "1 of 1 hits" in sls("whatif", "-d", database, "--max-error", 0.0, "--json", facts)
+    assert json.loads(facts.read_text())["dropped"] == 1
+    assert "by itself" in sls("whatif", "-d", database, "--max-error", 0, "--price", 1, code=2)
     assert "contradict" in sls("whatif", "-d", database, "--price", 1, "--policy", "best", code=2)
     assert "say what if" in sls("whatif", "-d", database, code=2)
     told = sls("whatif", "-d", database, "--without", "nobody", code=2)

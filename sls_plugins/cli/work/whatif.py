@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,23 @@ def run(where: str, wanted: Mapping[str, Any], json: Path | None) -> None:
     asked = [name for name in ("price", "budget", "policy") if wanted[name] is not None]
     if len(asked) > 1:
         raise InputError(f"{' and '.join(asked)} contradict each other: give one of them")
+    if wanted["max_error"] is not None and (asked or rule.without):
+        raise InputError("--max-error is about the cache alone: ask it by itself")
     with opened(where) as stores:
         if wanted["max_error"] is not None:
-            _show_cache(stricter(stores.database, wanted["max_error"]))
+            of_cache = stricter(stores.database, wanted["max_error"])
+            if json is not None:
+                write_json(json, asdict(of_cache))
+            _show_cache(of_cache)
             return
         if not asked and not rule.without:
             raise InputError("say what if: --price, --budget, --max-error, --without or --policy")
         logged = list(read_log(stores.log))
         _known(rule.without, logged)
         found = what_if(logged, rule, wanted["budget"])
-    _show(found)
     if json is not None:
         write_json(json, _facts(found))
+    _show(found)
 
 
 def _known(without: frozenset[str], logged: Sequence[Logged]) -> None:
