@@ -7,7 +7,14 @@ from collections.abc import Sequence
 
 from sls_plugins.types import Candidate
 
-__all__ = ["DEFAULT_OUTPUT_TOKENS", "FLOOR_USD", "guessed_offset", "list_cost_usd", "price_factor", "price_level"]
+__all__ = [
+    "DEFAULT_OUTPUT_TOKENS",
+    "FLOOR_USD",
+    "guessed_offset",
+    "list_cost_usd",
+    "price_factor",
+    "price_level",
+]
 
 DEFAULT_OUTPUT_TOKENS = 200.0
 """Output tokens expected of anybody before any was seen."""
