@@ -19,6 +19,7 @@ from sls_plugins.scheduler.selection import (
     Terms,
     credible,
     pick,
+    value_of,
     values_of,
     within,
     worth_of,
@@ -58,11 +59,12 @@ class LagrangeScheduler:
         if not allowed:
             raise NoCandidateLeft(query.id, causes)
         doubt = self._safety.doubt([one.candidate for one in allowed])
-        self._pacer.observe(self._hull(self._free(allowed), doubt), purse)
+        held = self._left_alone(allowed) if self._held else {}
+        self._pacer.observe(self._hull(free_of(allowed, held), doubt), purse)
         left = math.inf if purse.available_usd is None else purse.available_usd
         payable = within(allowed, left)[0] or allowed if left < math.inf else allowed
-        terms = self._terms(query, payable, left, doubt)
-        best = _best(self._free(payable), terms)
+        terms = self._terms(query, payable, left, doubt, held)
+        best = _best(free_of(payable, held), terms)
         if stored and worth_of(stored[0], terms) >= worth_of(best, terms):
             return _reused(stored[0], models, terms)
         picked = pick(payable, terms, self._scenarios, seed)
@@ -89,10 +91,11 @@ class LagrangeScheduler:
         payable: Sequence[Estimate],
         left_usd: float,
         doubt: Mapping[str, float],
+        held: Mapping[str, float],
     ) -> Terms:
         deadlines = (self.aim.deadline_s, query.deadline_s)
         self._safety.observe(payable, self._pacer.spilt_usd)
-        free = self._free(payable)
+        free = free_of(payable, held)
         names = [one.candidate for one in free]
         mix = self._safety.mix(names)
         purse_usd = min(self._pacer.purse_usd, left_usd)
@@ -111,14 +114,20 @@ class LagrangeScheduler:
             mix=mix,
             doubt=doubt if price < 0.0 else {},
             trial=self._safety.trial(free, purse_usd, hopeful, self._pacer.room_usd, price),
-            held=self._held,
+            held=held,
         )
 
-    def _free(self, estimates: Sequence[Estimate]) -> Sequence[Estimate]:
-        """Those that are not in quarantine, if there are any."""
-        if not self._held:
-            return estimates
-        return [one for one in estimates if one.candidate not in self._held] or estimates
+    def _left_alone(self, allowed: Sequence[Estimate]) -> Mapping[str, float]:
+        """Who is in quarantine; nobody where that costs more than the worst they might do.
+
+        That is where at the price of money all others are worth less than one of these whose
+        answers were all wrong: better an answer in doubt than one that eats up the budget.
+        """
+        free = [one for one in allowed if one.candidate not in self._held]
+        price, weight = max(self._pacer.price(), 0.0), self.aim.latency_weight
+        best = max((value_of(one, weight) - price * one.cost_usd for one in free), default=math.inf)
+        worst = [-price * one.cost_usd for one in allowed if one.candidate in self._held]
+        return self._held if best >= max(worst, default=-math.inf) else {}
 
     def _unreached(self) -> str:
         """Words about a target quality that is out of reach; none otherwise."""
@@ -192,6 +201,13 @@ class LagrangeScheduler:
             shares = np.asarray(state["held.shares"], dtype=np.float64).tolist()
             held = zip(state["held.names"], shares, strict=True)
             self._held = {str(name): share for name, share in held}
+
+
+def free_of(estimates: Sequence[Estimate], held: Mapping[str, float]) -> Sequence[Estimate]:
+    """Those that are not in quarantine, if there are any."""
+    if not held:
+        return estimates
+    return [one for one in estimates if one.candidate not in held] or estimates
 
 
 def _best(estimates: Sequence[Estimate], terms: Terms) -> Estimate:

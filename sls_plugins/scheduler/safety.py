@@ -214,7 +214,7 @@ class Safety:
         """
         spent_usd, queries = self.flow
         self.flow = ((1.0 - FADE) * spent_usd + first.cost_usd, (1.0 - FADE) * queries + 1.0)
-        income_usd = self.aim.exploration * (self.flow[0] / self.flow[1])
+        income_usd = self.aim.exploration * max(self.flow[0] / self.flow[1], self._spare_usd)
         explored = first.candidate != best.candidate and worth_of(first, terms) <= worth_of(
             best, terms
         )
@@ -227,6 +227,11 @@ class Safety:
         self.credit = min(max(credit, -CREDIT), CREDIT)
         decisions, calls, usd, all_usd = self.account
         self.account = (decisions + 1.0, calls + explored, usd + more, all_usd + first.cost_usd)
+
+    @property
+    def _spare_usd(self) -> float:
+        """What the quality that exploring may give away is worth, at a given price of money."""
+        return GRANT / self.aim.price if self.aim.price else 0.0
 
     def billed(self, estimate: Estimate, usd: float) -> None:
         """A call cost this."""

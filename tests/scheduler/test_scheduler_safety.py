@@ -147,7 +147,7 @@ def test_traffic_is_handed_to_the_mix_and_little_is_lost() -> None:
 
 def test_somebody_new_is_tried_while_the_mix_is_in_charge() -> None:
     """Trials leave the policy a share even then, so that one grade does not decide the duel."""
-    scheduler, rng = LagrangeScheduler(Aim(price=1.0), seed=1), np.random.default_rng(4)
+    scheduler, rng = LagrangeScheduler(Aim(price=100.0), seed=1), np.random.default_rng(4)
     offers = (estimate("good", 0.5, 0.001), estimate("bad", 0.8, 0.001))
     truth = {"good": 0.9, "bad": 0.5, "new": 0.7}
     propensities = []
